@@ -1,0 +1,11 @@
+-- tf1_set_epoch: the leader begins a new epoch: with 'ready' where the shard has its data, with 'rebuilding' before it puts
+-- the tasks back.
+--   args    epoch, state ('ready' or 'rebuilding'), runId of the Redis server
+--   returns 1, or 0 when the shard's epoch is higher already
+--   events  none
+redis.register_function('tf1_set_epoch', function(keys, args)
+  local epoch = read_epoch(keys[1])
+  if epoch and tonumber(epoch) > tonumber(args[1]) then return 0 end
+  redis.call('HSET', keys[1] .. ':meta', 'epoch', args[1], 'state', args[2], 'runId', args[3])
+  return 1
+end)

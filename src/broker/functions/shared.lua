@@ -1,0 +1,140 @@
+-- Shared by all functions of the library. Every function takes one key, the shard's tag ("{tf:low:0}"); all other keys
+-- of the shard begin with it, so they share its cluster slot. Names of keys: src/broker/keys.ts.
+--
+--   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type (tab between).
+--                             There while the task is live in Redis.
+--   <tag>:run:<id>    string  seq, attempt, token, worker, head (tab between); there from the first claim on. An empty
+--                             token: nobody holds the task.
+--   <tag>:line:<priority>|<queue>|<type>   list of waiting ids; the right end is next
+--   <tag>:lines       set     of the lines that are not empty
+--   <tag>:wake:<queue>|<type>, <tag>:wake:*|<type>   list with at most one token: a worker blocked here should claim
+--   <tag>:scheduled   zset    id -> due, ms          <tag>:timer  list with at most one token: the promoter should look
+--   <tag>:leases      zset    id -> lease expiry, ms
+--   <tag>:counts      hash    <queue>|<STATUS> -> number
+--   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data)
+--   <tag>:meta        hash    epoch, state, runId. Without it the shard lost its data and nothing may happen here.
+
+-- Redis seeds its random numbers alike at each call; here jitter and turns must differ between calls.
+local function now_ms()
+  local time = redis.call('TIME')
+  math.randomseed(tonumber(time[2]))
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The shard's epoch, or nil where the shard lost its data and waits to be rebuilt.
+local function read_epoch(tag)
+  return redis.call('HGET', tag .. ':meta', 'epoch') or nil
+end
+
+local function not_ready()
+  return redis.error_reply('NOTREADY the shard waits to be rebuilt')
+end
+
+local function parse_head(head)
+  local queue, priority, owner, max, timeout, type = string.match(head, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
+  return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type }
+end
+
+local function split_body(body)
+  local at = string.find(body, '\n', 1, true)
+  return string.sub(body, 1, at - 1), string.sub(body, at + 1)
+end
+
+-- The run of a task as a table, or nil. `head` is the unparsed head.
+local function read_run(tag, id)
+  local text = redis.call('GET', tag .. ':run:' .. id)
+  if not text then return nil end
+  local seq, attempt, token, worker, head = string.match(text, '^(%d+)\t(%d+)\t([^\t]*)\t([^\t]*)\t(.*)$')
+  return { seq = tonumber(seq), attempt = tonumber(attempt), token = token, worker = worker, head = head }
+end
+
+local function write_run(tag, id, run)
+  redis.call('SET', tag .. ':run:' .. id,
+    run.seq .. '\t' .. run.attempt .. '\t' .. run.token .. '\t' .. run.worker .. '\t' .. run.head)
+end
+
+local function forget(tag, id)
+  redis.call('DEL', tag .. ':task:' .. id, tag .. ':run:' .. id)
+end
+
+-- One batch of changes: what it counts, wakes and announces is collected and written once, by commit().
+local function new_batch(tag)
+  return { tag = tag, now = now_ms(), lines = {}, counts = {}, touched = {}, timer = false }
+end
+
+local function count(batch, queue, status, by)
+  local field = queue .. '|' .. status
+  batch.counts[field] = (batch.counts[field] or 0) + by
+end
+
+-- Values come from workers in any language. Raw tabs and newlines are only white space in JSON, but here they would
+-- end a field.
+local function one_line(data)
+  if string.find(data, '[\t\r\n]') then return (string.gsub(data, '[\t\r\n]', ' ')) end
+  return data
+end
+
+-- Appends a transition to the batch. `from` and `to` must be a legal move (LEGAL_MOVES comes from task-state.ts).
+local function transition(batch, id, from, to, seq, attempt, head, worker, run_at, data)
+  if not LEGAL_MOVES[from][to] then error('illegal move ' .. from .. ' -> ' .. to .. ' of ' .. id) end
+  if LIVE[from] then count(batch, head.queue, from, -1) end
+  if LIVE[to] then count(batch, head.queue, to, 1) end
+  batch.lines[#batch.lines + 1] = table.concat({
+    id, seq, to, attempt, head.owner, head.queue, head.type, worker, run_at, one_line(data) }, '\t')
+end
+
+-- Puts an id into its line: at the back, or at the front (next to be claimed) when handed back.
+local function push(batch, id, head, front)
+  local line = head.priority .. '|' .. head.queue .. '|' .. head.type
+  redis.call(front and 'RPUSH' or 'LPUSH', batch.tag .. ':line:' .. line, id)
+  batch.touched[line] = head
+end
+
+local function schedule(batch, id, due)
+  redis.call('ZADD', batch.tag .. ':scheduled', due, id)
+  local first = redis.call('ZRANGE', batch.tag .. ':scheduled', 0, 0)[1]
+  if first == id then batch.timer = true end
+end
+
+-- A list that already holds a token wakes one more worker than needed at worst; a list without one is a lost wake-up.
+local function give_token(key)
+  if redis.call('EXISTS', key) == 0 then redis.call('RPUSH', key, '1') end
+end
+
+local function wake(tag, queue, type)
+  give_token(tag .. ':wake:' .. queue .. '|' .. type)
+  give_token(tag .. ':wake:*|' .. type)
+end
+
+local function commit(batch)
+  local tag = batch.tag
+  for field, by in pairs(batch.counts) do
+    if by ~= 0 and redis.call('HINCRBY', tag .. ':counts', field, by) == 0 then
+      redis.call('HDEL', tag .. ':counts', field)
+    end
+  end
+  for line, head in pairs(batch.touched) do
+    redis.call('SADD', tag .. ':lines', line)
+    wake(tag, head.queue, head.type)
+  end
+  if batch.timer then give_token(tag .. ':timer') end
+  if #batch.lines > 0 then
+    -- One entry a batch: an XADD an event halves the throughput of the whole shard.
+    redis.call('XADD', tag .. ':events', '*', 'at', batch.now, 'e', table.concat(batch.lines, '\n'))
+  end
+end
+
+-- The run that `token` entitles to, with its parsed head; nil when the lease was lost.
+local function held_run(tag, id, token)
+  local run = read_run(tag, id)
+  if not run or run.token == '' or run.token ~= token then return nil end
+  return run, parse_head(run.head)
+end
+
+-- Ends the lease and keeps the task for a later attempt.
+local function let_go(batch, id, run)
+  redis.call('ZREM', batch.tag .. ':leases', id)
+  run.token = ''
+  run.worker = ''
+  write_run(batch.tag, id, run)
+end

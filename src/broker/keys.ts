@@ -1,0 +1,29 @@
+/**
+ * Every Redis key, one function each. `tag` is a shard's tag, "{<prefix>:<lane>:<n>}": the braces make it a hash tag, so
+ * that all keys of a shard share a cluster slot. What the values look like: functions/shared.lua.
+ */
+
+export const shardTag = (prefix: string, lane: string, index: number): string => `{${prefix}:${lane}:${index}}`;
+
+export const metaKey = (tag: string): string => `${tag}:meta`;
+export const eventsKey = (tag: string): string => `${tag}:events`;
+export const timerKey = (tag: string): string => `${tag}:timer`;
+export const countsKey = (tag: string): string => `${tag}:counts`;
+export const leaderKey = (tag: string): string => `${tag}:leader`;
+export const workersKey = (tag: string): string => `${tag}:workers`;
+export const taskTypesKey = (tag: string): string => `${tag}:types`;
+
+/** @param queue a queue's name, or "*" for a worker that serves all queues */
+export const wakeKey = (tag: string, queue: string, type: string): string => `${tag}:wake:${queue}|${type}`;
+
+/** Keys of a shard that survive a rebuild: who leads it and who works for it. Everything else is made anew. */
+export const survivesRebuild = (tag: string, key: string): boolean =>
+  [leaderKey(tag), workersKey(tag), `${tag}:worker-expiry`, taskTypesKey(tag)].includes(key);
+
+/** Pub/sub channels of a lane. A fixed number, chosen by owner: a channel an owner would cost a PUBLISH an owner. */
+export const REALTIME_CHANNELS = 16;
+export const realtimeChannel = (prefix: string, lane: string, index: number): string => `${prefix}:${lane}:realtime:${index}`;
+export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
+
+/** Where managers say that they live, so that they share the shards evenly. Beside the shards, in the high lane. */
+export const managersKey = (prefix: string): string => `{${prefix}:managers}`;
