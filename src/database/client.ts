@@ -16,18 +16,19 @@ export interface DatabaseOptions {
 
 const names = new Map<string, string>();
 const MAX_NAMED_STATEMENTS = 500;
+const UNNAMED = '';
 
 /**
  * Named statements are prepared once a connection: unnamed ones cost 30 % of the throughput. Beyond 500 different texts
  * (lists of different lengths make new ones) they stay unnamed, so that connections do not collect plans for ever.
  */
-const statementName = ({ sql }: { sql: string }): string | undefined => {
+const statementName = ({ sql }: { sql: string }): string => {
   let name = names.get(sql);
   if (!name && names.size < MAX_NAMED_STATEMENTS) {
     name = `tf_${createHash('sha1').update(sql).digest('base64url')}`;
     names.set(sql, name);
   }
-  return name;
+  return name ?? UNNAMED;
 };
 
 /** Opens a pool; connections are made when they are first needed. The caller calls `$disconnect()`. */

@@ -1,0 +1,169 @@
+import type { Change } from './change.ts';
+import { Mailbox } from './mailbox.ts';
+
+/** Reads an owner's committed changes from PostgreSQL: those with position > `after`, in order, at most `limit`. */
+export type ReadChanges = (ownerId: string, after: number, limit: number) => Promise<Change[]>;
+
+export interface FeedOptions {
+  readChanges: ReadChanges;
+  /** Messages that may wait for one subscriber. */
+  subscriberBuffer: number;
+  onError: (error: unknown) => void;
+}
+
+const PAGE = 1_000;
+/** How long a missing position is waited for before PostgreSQL is asked: publishers of an owner overtake each other by ms. */
+const HOLE_MS = 50;
+/** Changes kept while a hole is open; beyond that they are read from PostgreSQL as well. */
+const MAX_AHEAD = 20_000;
+
+interface Listener {
+  taskId: string | undefined;
+  mailbox: Mailbox<Change>;
+}
+
+/**
+ * One owner's changes on this node, in order and without holes, for all of the owner's subscribers here.
+ *
+ * Positions are dense, so a lost or late message shows as a hole: after 50 ms the missing part is read from PostgreSQL.
+ * Whatever was delivered once is dropped when it comes again.
+ */
+export class OwnerFeed {
+  readonly ownerId: string;
+  readonly #options: FeedOptions;
+  readonly #listeners = new Set<Listener>();
+  /** Those of `#listeners` who want every task's changes, and those who want one task's. */
+  readonly #ofAllTasks = new Set<Listener>();
+  readonly #byTask = new Map<string, Set<Listener>>();
+  readonly #ahead = new Map<number, Change>();
+  #position: number | undefined;
+  #holeTimer: NodeJS.Timeout | undefined;
+  #filling: Promise<void> | undefined;
+
+  constructor(ownerId: string, options: FeedOptions) {
+    this.ownerId = ownerId;
+    this.#options = options;
+  }
+
+  /** The last position that was delivered. */
+  get position(): number {
+    return this.#position ?? 0;
+  }
+
+  get isIdle(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  /** Begins after `position`, which is what PostgreSQL had once this node was subscribed. */
+  startAt(position: number): void {
+    this.#position = position;
+    for (const early of this.#ahead.keys()) if (early <= position) this.#ahead.delete(early);
+    this.#deliverAhead();
+  }
+
+  accept(change: Change): void {
+    if (this.#position === undefined) {
+      this.#keepForLater(change);
+    } else if (change.position === this.#position + 1) {
+      this.#deliver(change);
+      this.#deliverAhead();
+    } else if (change.position > this.#position) {
+      this.#keepForLater(change);
+      this.#expectHoleToClose();
+    }
+  }
+
+  /** Reads what is missing from PostgreSQL. Called when messages may have been lost. */
+  catchUp(): Promise<void> {
+    this.#filling ??= this.#fill()
+      .catch(this.#options.onError)
+      .finally(() => {
+        this.#filling = undefined;
+        if (this.#ahead.size > 0) this.#expectHoleToClose();
+      });
+    return this.#filling;
+  }
+
+  /**
+   * @param taskId only this task's changes. Default: all of the owner's
+   * @returns what comes after the present `position`
+   */
+  subscribe(taskId?: string): Mailbox<Change> {
+    const listener: Listener = {
+      taskId,
+      mailbox: new Mailbox(this.#options.subscriberBuffer, () => this.#unsubscribe(listener)),
+    };
+    this.#listeners.add(listener);
+    if (taskId !== undefined) {
+      const others = this.#byTask.get(taskId);
+      if (others) others.add(listener);
+      else this.#byTask.set(taskId, new Set([listener]));
+    } else {
+      this.#ofAllTasks.add(listener);
+    }
+    return listener.mailbox;
+  }
+
+  /** Ends all subscriptions with this error. */
+  fail(error: Error): void {
+    for (const { mailbox } of [...this.#listeners]) mailbox.fail(error);
+  }
+
+  stop(): void {
+    clearTimeout(this.#holeTimer);
+  }
+
+  #unsubscribe(listener: Listener): void {
+    this.#listeners.delete(listener);
+    this.#ofAllTasks.delete(listener);
+    if (listener.taskId === undefined) return;
+    const others = this.#byTask.get(listener.taskId);
+    others?.delete(listener);
+    if (others?.size === 0) this.#byTask.delete(listener.taskId);
+  }
+
+  #keepForLater(change: Change): void {
+    if (this.#ahead.size < MAX_AHEAD) this.#ahead.set(change.position, change);
+  }
+
+  #deliver(change: Change): void {
+    this.#position = change.position;
+    for (const { mailbox } of this.#ofAllTasks) mailbox.push(change);
+    const listeners = this.#byTask.get(change.taskId);
+    if (listeners) for (const { mailbox } of listeners) mailbox.push(change);
+  }
+
+  #deliverAhead(): void {
+    if (this.#position === undefined) return;
+    for (;;) {
+      const next = this.#ahead.get(this.#position + 1);
+      if (!next) break;
+      this.#ahead.delete(next.position);
+      this.#deliver(next);
+    }
+    if (this.#ahead.size === 0) {
+      clearTimeout(this.#holeTimer);
+      this.#holeTimer = undefined;
+    } else {
+      this.#expectHoleToClose();
+    }
+  }
+
+  #expectHoleToClose(): void {
+    this.#holeTimer ??= setTimeout(() => {
+      this.#holeTimer = undefined;
+      void this.catchUp();
+    }, HOLE_MS);
+  }
+
+  async #fill(): Promise<void> {
+    for (;;) {
+      if (this.#position === undefined) return;
+      const page = await this.#options.readChanges(this.ownerId, this.#position, PAGE);
+      for (const change of page) if (change.position === this.#position + 1) this.#deliver(change);
+      for (const early of this.#ahead.keys()) if (early <= this.#position) this.#ahead.delete(early);
+      this.#deliverAhead();
+      if (page.length < PAGE) return;
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { RedisPubSub } from 'graphql-redis-subscriptions';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
+import type { Broker } from '../broker/lanes.ts';
+import { type Change, decodeChange, ownerOfLine } from './change.ts';
+import type { Mailbox } from './mailbox.ts';
+import { OwnerFeed, type ReadChanges } from './owner-feed.ts';
+import { channelOfOwner } from './publish.ts';
+
+export interface RouterOptions {
+  readChanges: ReadChanges;
+  /** The last position of each of these owners, in PostgreSQL. */
+  readPositions: (ownerIds: readonly string[]) => Promise<Map<string, number>>;
+  /** Messages that may wait for one subscriber. */
+  subscriberBuffer: number;
+  logger: Logger;
+}
+
+/** An owner's changes from now on. */
+export interface FeedSubscription {
+  /** All changes up to this position are in PostgreSQL already; `changes` has those after it. */
+  position: number;
+  changes: Mailbox<Change>;
+}
+
+/** How often PostgreSQL is asked whether a message was lost without a later one that would show the hole, in ms. */
+const CHECK_INTERVAL_MS = 5_000;
+/** How long a new subscriber waits for Redis before it gets PostgreSQL's changes only, in ms. */
+const SUBSCRIBE_TIMEOUT_MS = 1_000;
+
+/**
+ * Hands the changes that managers and submitters publish to this node's subscribers. A node subscribes to an owner's
+ * channel, once, when the first of its clients watches that owner; a delivered change costs no database read.
+ */
+export class RealtimeRouter {
+  readonly #broker: Broker;
+  readonly #options: RouterOptions;
+  readonly #feeds = new Map<string, Promise<OwnerFeed>>();
+  readonly #ready = new Map<string, OwnerFeed>();
+  readonly #channels = new Map<number, Promise<void>>();
+  readonly #queueListeners = new Set<(queues: string[]) => void>();
+  readonly #lanes: { name: string; pubsub: RedisPubSub; connections: Redis[] }[];
+  readonly #check: NodeJS.Timeout;
+  #queues: Promise<void> | undefined;
+
+  constructor(broker: Broker, options: RouterOptions) {
+    this.#broker = broker;
+    this.#options = options;
+    this.#lanes = broker.lanes.map((lane) => this.#openLane(lane.name, lane.connect(), lane.redis));
+    this.#check = setInterval(() => void this.#findLostMessages(), CHECK_INTERVAL_MS).unref();
+  }
+
+  /**
+   * @param ownerId whose changes
+   * @param taskId only those of this task. Default: all
+   * @throws Error when PostgreSQL or Redis cannot be reached to begin
+   */
+  async subscribe(ownerId: string, taskId?: string): Promise<FeedSubscription> {
+    const feed = await this.#feed(ownerId);
+    const changes = feed.subscribe(taskId);
+    return { position: feed.position, changes };
+  }
+
+  /** Calls `listener` with the names of queues whose counts may have changed; returns how to end it. */
+  async onQueueChange(listener: (queues: string[]) => void): Promise<() => void> {
+    this.#queueListeners.add(listener);
+    this.#queues ??= this.#listen(
+      (lane) => queuesChannel(this.#broker.prefix, lane),
+      (message) => {
+        const queues = message.split(',');
+        for (const each of this.#queueListeners) each(queues);
+      },
+    );
+    await this.#queues;
+    return () => this.#queueListeners.delete(listener);
+  }
+
+  async close(error: Error): Promise<void> {
+    clearInterval(this.#check);
+    for (const feed of this.#ready.values()) {
+      feed.fail(error);
+      feed.stop();
+    }
+    for (const { connections } of this.#lanes) for (const connection of connections) connection.disconnect();
+  }
+
+  #openLane(name: string, subscriber: Redis, publisher: Redis) {
+    // After a cut connection, whatever was published meanwhile was lost: PostgreSQL has it.
+    subscriber.on('ready', () => {
+      for (const feed of this.#ready.values()) void feed.catchUp();
+    });
+    const pubsub = new RedisPubSub({ publisher, subscriber, deserializer: String });
+    return { name, pubsub, connections: [subscriber] };
+  }
+
+  #feed(ownerId: string): Promise<OwnerFeed> {
+    let feed = this.#feeds.get(ownerId);
+    if (!feed) {
+      feed = this.#openFeed(ownerId).catch((error) => {
+        this.#feeds.delete(ownerId);
+        throw error;
+      });
+      this.#feeds.set(ownerId, feed);
+    }
+    return feed;
+  }
+
+  async #openFeed(ownerId: string): Promise<OwnerFeed> {
+    const feed = new OwnerFeed(ownerId, {
+      readChanges: this.#options.readChanges,
+      subscriberBuffer: this.#options.subscriberBuffer,
+      onError: (error) => this.#options.logger.warn({ err: error, ownerId }, 'could not read changes; will try again'),
+    });
+    this.#ready.set(ownerId, feed);
+    try {
+      await this.#listenInTime(ownerId, feed);
+      const positions = await this.#options.readPositions([ownerId]);
+      feed.startAt(positions.get(ownerId) ?? 0);
+      return feed;
+    } catch (error) {
+      this.#ready.delete(ownerId);
+      throw error;
+    }
+  }
+
+  /** While Redis is away, a feed begins all the same: from PostgreSQL, with the regular checks. */
+  async #listenInTime(ownerId: string, feed: OwnerFeed): Promise<void> {
+    let isLate = false;
+    const listening = this.#listenToChannel(channelOfOwner(ownerId)).then(() => (isLate ? feed.catchUp() : undefined));
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, SUBSCRIBE_TIMEOUT_MS).unref());
+    await Promise.race([listening, timeout.then(() => {
+      isLate = true;
+    })]);
+  }
+
+  #listenToChannel(channel: number): Promise<void> {
+    let listening = this.#channels.get(channel);
+    if (!listening) {
+      listening = this.#listen(
+        (lane) => realtimeChannel(this.#broker.prefix, lane, channel),
+        (message) => this.#route(message),
+      ).catch((error) => {
+        this.#channels.delete(channel);
+        throw error;
+      });
+      this.#channels.set(channel, listening);
+    }
+    return listening;
+  }
+
+  async #listen(channelOf: (lane: string) => string, onMessage: (message: string) => void): Promise<void> {
+    await Promise.all(this.#lanes.map(({ name, pubsub }) => pubsub.subscribe(channelOf(name), onMessage)));
+  }
+
+  #route(message: string): void {
+    for (const line of message.split('\n')) {
+      const feed = this.#ready.get(ownerOfLine(line));
+      if (feed) feed.accept(decodeChange(line));
+    }
+  }
+
+  /** Also forgets the feeds that nobody watches any more. */
+  async #findLostMessages(): Promise<void> {
+    for (const [ownerId, feed] of this.#ready) {
+      if (!feed.isIdle) continue;
+      feed.stop();
+      this.#ready.delete(ownerId);
+      this.#feeds.delete(ownerId);
+    }
+    if (this.#ready.size === 0) return;
+    const before = new Map([...this.#ready].map(([ownerId, feed]) => [ownerId, feed.position]));
+    try {
+      const positions = await this.#options.readPositions([...before.keys()]);
+      for (const [ownerId, position] of positions) {
+        const feed = this.#ready.get(ownerId);
+        if (feed && position > feed.position && feed.position === before.get(ownerId)) void feed.catchUp();
+      }
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'could not check for lost messages; will try again');
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import type { Logger } from 'pino';
+import { enqueue } from '../broker/calls.ts';
+import { encodeHead } from '../broker/event-stream.ts';
+import type { Broker, Lane, Shard } from '../broker/lanes.ts';
+import type { Change } from '../realtime/change.ts';
+import { publishChanges } from '../realtime/publish.ts';
+import type { NewTask } from './new-task.ts';
+
+/** The tasks of one batch that go to one shard, with the epoch that was known before they were written. */
+export interface ShardBatch {
+  shard: Shard;
+  epoch: string | undefined;
+  tasks: NewTask[];
+}
+
+/** Tasks in one FCALL, at most: a larger one would block Redis for everybody else for too long. */
+const CHUNK = 500;
+
+export const groupByShard = (broker: Broker, tasks: readonly NewTask[], epochOf: (shard: Shard) => string | undefined): ShardBatch[] => {
+  const batches = new Map<string, ShardBatch>();
+  for (const task of tasks) {
+    const shard = broker.shardFor(task.priority, task.id);
+    const batch = batches.get(shard.id);
+    if (batch) batch.tasks.push(task);
+    else batches.set(shard.id, { shard, epoch: epochOf(shard), tasks: [task] });
+  }
+  return [...batches.values()];
+};
+
+/**
+ * Makes committed tasks claimable.
+ *
+ * @returns whether Redis has them all. If not, their outbox row stays and the reconciler does it.
+ */
+export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: Logger): Promise<boolean> => {
+  if (epoch === undefined) return false;
+  const calls: Promise<unknown>[] = [];
+  for (let start = 0; start < tasks.length; start += CHUNK) {
+    const items = tasks.slice(start, start + CHUNK).map((task) => ({
+      id: task.id,
+      runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',
+      head: encodeHead(task),
+      payload: task.payload,
+    }));
+    calls.push(enqueue(shard, { epoch }, items));
+  }
+  const outcomes = await Promise.allSettled(calls);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
+  return failed === undefined;
+};
+
+/** What the first transition of a task looks like to subscribers. */
+export const firstChange = (task: NewTask, position: number, at: Date): Change => ({
+  ownerId: task.ownerId,
+  position,
+  taskId: task.id,
+  seq: 1,
+  status: task.status,
+  attempt: 0,
+  queue: task.queue,
+  type: task.type,
+  workerId: '',
+  atMs: at.getTime(),
+  runAtMs: task.status === 'SCHEDULED' ? task.runAt?.getTime() : undefined,
+  data: '',
+  origin: {
+    priority: task.priority,
+    maxAttempts: task.maxAttempts,
+    timeoutMs: task.timeoutMs,
+    tags: [...task.tags],
+    runAt: task.runAt?.toISOString() ?? null,
+  },
+});
+
+/** Tells subscribers of new tasks, each lane's on that lane: a lane that is down holds up only its own. */
+export const announceTasks = async (broker: Broker, changes: readonly Change[], logger: Logger): Promise<void> => {
+  const byLane = new Map<Lane, Change[]>();
+  for (const change of changes) {
+    const lane = broker.laneFor((change.origin?.priority ?? 'NORMAL') as NewTask['priority']);
+    const list = byLane.get(lane);
+    if (list) list.push(change);
+    else byLane.set(lane, [change]);
+  }
+  await Promise.all(
+    [...byLane].map(([lane, list]) =>
+      publishChanges(broker, lane, list).catch((error) => {
+        logger.warn({ err: error, lane: lane.name }, 'could not announce; subscribers will find it in PostgreSQL');
+      }),
+    ),
+  );
+};

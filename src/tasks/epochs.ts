@@ -1,0 +1,45 @@
+import type { Logger } from 'pino';
+import { metaKey } from '../broker/keys.ts';
+import type { Broker, Shard } from '../broker/lanes.ts';
+
+/**
+ * The shards' epochs as this process last saw them. A submitter may enqueue a task only if the epoch that it knew before
+ * it wrote the task is at most one behind: otherwise the reconciler may have put the task in already, and a worker may
+ * have ended it. So epochs are kept fresh in the background, more often than reconcilers begin new ones.
+ */
+export class Epochs {
+  readonly #epochs = new Map<string, string>();
+  readonly #broker: Broker;
+  readonly #logger: Logger;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param refreshMs how often epochs are read; at most half of RECONCILE_INTERVAL_MS */
+  constructor(broker: Broker, refreshMs: number, logger: Logger) {
+    this.#broker = broker;
+    this.#logger = logger;
+    this.#timer = setInterval(() => void this.refresh(), refreshMs).unref();
+  }
+
+  /** The last known epoch of a shard; undefined where none is known: then nothing may be enqueued. */
+  get(shard: Shard): string | undefined {
+    return this.#epochs.get(shard.id);
+  }
+
+  async refresh(): Promise<void> {
+    await Promise.all(this.#broker.shards.map((shard) => this.#read(shard)));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #read(shard: Shard): Promise<void> {
+    try {
+      const epoch = await shard.lane.redis.hget(metaKey(shard.tag), 'epoch');
+      if (epoch === null) this.#epochs.delete(shard.id);
+      else this.#epochs.set(shard.id, epoch);
+    } catch (error) {
+      this.#logger.debug({ err: error, shard: shard.id }, 'could not read the epoch');
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+import { badInput, TaskFlowError } from '../errors.ts';
+import type { TaskPriority } from './task-state.ts';
+
+/** What a client asks for, with defaults filled in. `payload` is any JSON value; undefined counts as null. */
+export interface SubmitInput {
+  type: string;
+  payload?: unknown;
+  queue: string;
+  priority: TaskPriority;
+  runAt?: Date | null | undefined;
+  maxAttempts: number;
+  timeoutMs?: number | null | undefined;
+  idempotencyKey?: string | null | undefined;
+  tags?: readonly string[] | null | undefined;
+}
+
+/** A checked task, ready to be written. */
+export interface NewTask {
+  id: string;
+  ownerId: string;
+  type: string;
+  queue: string;
+  priority: TaskPriority;
+  status: 'QUEUED' | 'SCHEDULED';
+  /** JSON text. */
+  payload: string;
+  maxAttempts: number;
+  timeoutMs: number | null;
+  runAt: Date | null;
+  tags: readonly string[];
+  idempotencyKey: string | null;
+}
+
+export const QUEUE_NAME = /^[a-z0-9._-]{1,64}$/;
+export const TASK_TYPE = /^[A-Za-z0-9._:-]{1,128}$/;
+export const MAX_TASKS_AT_ONCE = 10_000;
+const MAX_TAGS = 20;
+const MAX_TAG_LENGTH = 100;
+const MAX_KEY_LENGTH = 255;
+const MAX_ATTEMPTS = 100;
+const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1000;
+/** PostgreSQL's text holds no NUL. */
+const hasNoNul = (text: string): boolean => !text.includes('\0');
+
+const InputSchema = z.object({
+  type: z.string().regex(TASK_TYPE, `must match ${TASK_TYPE.source}`),
+  queue: z.string().regex(QUEUE_NAME, `must match ${QUEUE_NAME.source}`),
+  maxAttempts: z.number().int().min(1).max(MAX_ATTEMPTS),
+  timeoutMs: z.number().int().min(1).max(MAX_TIMEOUT_MS).nullish(),
+  idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(hasNoNul, 'must not contain NUL').nullish(),
+  tags: z.array(z.string().min(1).max(MAX_TAG_LENGTH).refine(hasNoNul, 'must not contain NUL')).max(MAX_TAGS).nullish(),
+});
+
+/** Checks a payload against what workers announced for its type. It throws BAD_USER_INPUT. */
+export type CheckPayload = (type: string, payload: unknown, path: string) => void;
+
+export interface TaskRules {
+  maxPayloadBytes: number;
+  checkPayload: CheckPayload;
+}
+
+/** JSON strings that PostgreSQL's jsonb refuses: NUL, and halves of surrogate pairs, which JSON.stringify escapes. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/;
+
+const containsUnstorable = (value: unknown): boolean => {
+  if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed();
+  if (Array.isArray(value)) return value.some(containsUnstorable);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, entry]) => containsUnstorable(key) || containsUnstorable(entry));
+};
+
+const payloadText = (payload: unknown, field: string, rules: TaskRules): string => {
+  const text = JSON.stringify(payload) ?? 'null';
+  // One UTF-16 unit is at most three bytes: short texts need not be measured.
+  if (text.length * 3 > rules.maxPayloadBytes && Buffer.byteLength(text) > rules.maxPayloadBytes) {
+    const message = `${field} has ${Buffer.byteLength(text)} bytes; at most ${rules.maxPayloadBytes} are allowed.`;
+    throw new TaskFlowError('PAYLOAD_TOO_LARGE', message, { field, limit: rules.maxPayloadBytes });
+  }
+  // The pattern also matches an escaped backslash before "u0000": only then is it worth looking at each value.
+  if (UNSTORABLE.test(text) && containsUnstorable(payload)) {
+    throw badInput(field, `${field} contains the character NUL or half of a surrogate pair, which cannot be stored.`);
+  }
+  return text;
+};
+
+/**
+ * Checks one input and gives it an id.
+ *
+ * @param path where the input stands in the request, for errors: "input", or "inputs.3"
+ * @throws TaskFlowError BAD_USER_INPUT or PAYLOAD_TOO_LARGE, which names the field
+ */
+export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rules: TaskRules): NewTask => {
+  const checked = InputSchema.safeParse(input);
+  if (!checked.success) {
+    const issue = checked.error.issues[0];
+    const field = [path, ...(issue?.path ?? [])].join('.');
+    const limit = issue && 'maximum' in issue ? Number(issue.maximum) : undefined;
+    throw badInput(field, `${field}: ${issue?.message}`, limit);
+  }
+  const payload = payloadText(input.payload, `${path}.payload`, rules);
+  rules.checkPayload(input.type, input.payload ?? null, path);
+  return {
+    id: uuidv7(),
+    ownerId,
+    type: input.type,
+    queue: input.queue,
+    priority: input.priority,
+    status: input.runAt && input.runAt.getTime() > Date.now() ? 'SCHEDULED' : 'QUEUED',
+    payload,
+    maxAttempts: input.maxAttempts,
+    timeoutMs: input.timeoutMs ?? null,
+    runAt: input.runAt ?? null,
+    tags: input.tags ?? [],
+    idempotencyKey: input.idempotencyKey ?? null,
+  };
+};

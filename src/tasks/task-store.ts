@@ -1,0 +1,198 @@
+import { type DatabaseSession, Prisma } from '../database/client.ts';
+import type { Task } from '../database/generated/client/client.ts';
+import type { Change } from '../realtime/change.ts';
+import type { NewTask } from './new-task.ts';
+
+/** A range of ids of one batch in one shard, of which it is not yet known that Redis has them. */
+export interface OutboxRow {
+  id: string;
+  shardId: string;
+  minId: string;
+  maxId: string;
+}
+
+export interface InsertedFeed {
+  ownerId: string;
+  /** The owner's last position before this batch. */
+  base: number;
+}
+
+const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(pick);
+
+/** The place of each row among those of its owner, from 1, and how many each owner has. */
+export const placesByOwner = (rows: readonly { ownerId: string }[]): { places: number[]; counts: Map<string, number> } => {
+  const counts = new Map<string, number>();
+  const places = rows.map(({ ownerId }) => {
+    const place = (counts.get(ownerId) ?? 0) + 1;
+    counts.set(ownerId, place);
+    return place;
+  });
+  return { places, counts };
+};
+
+/** Columns that are null in most rows are not sent: they cost as much as the others. */
+const rareColumns = (tasks: readonly NewTask[]) => {
+  if (!tasks.some((task) => task.runAt !== null || task.timeoutMs !== null || task.tags.length > 0 || task.status !== 'QUEUED')) {
+    return { arrays: Prisma.empty, names: Prisma.empty, values: Prisma.sql`'QUEUED'::task_status, NULL::timestamptz, NULL::int, '{}'::text[]` };
+  }
+  return {
+    arrays: Prisma.sql`, ${column(tasks, (task) => task.status)}::task_status[], ${column(tasks, (task) => task.runAt?.toISOString() ?? null)}::timestamptz[],
+      ${column(tasks, (task) => task.timeoutMs)}::int[], ${column(tasks, (task) => JSON.stringify(task.tags))}::text[]`,
+    names: Prisma.sql`, status, run_at, timeout_ms, tags`,
+    values: Prisma.sql`status, run_at, timeout_ms, ARRAY(SELECT json_array_elements_text(tags::json))`,
+  };
+};
+
+/**
+ * Writes new tasks, their first events and the outbox rows of their shards in one statement, and deletes the outbox
+ * rows of earlier batches that Redis has by now.
+ *
+ * The feed's row is locked last, after the tasks were written: whoever else records events of this owner waits for the
+ * commit only.
+ *
+ * @returns each owner's position before the batch, and when it was written
+ * @throws division_by_zero (22012), and nothing is written, when an owner has no feed: the account is gone
+ */
+export const insertTasks = async (
+  session: DatabaseSession,
+  tasks: readonly NewTask[],
+  outbox: readonly OutboxRow[],
+  doneOutboxIds: readonly string[],
+): Promise<{ feeds: InsertedFeed[]; at: Date }> => {
+  const { places, counts } = placesByOwner(tasks);
+  const rare = rareColumns(tasks);
+  const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
+    WITH input AS MATERIALIZED (
+      SELECT * FROM unnest(
+        ${column(tasks, (task) => task.id)}::uuid[], ${column(tasks, (task) => task.ownerId)}::uuid[], ${places}::int[],
+        ${column(tasks, (task) => task.type)}::text[], ${column(tasks, (task) => task.queue)}::text[],
+        ${column(tasks, (task) => task.payload)}::text[], ${column(tasks, (task) => task.priority)}::task_priority[],
+        ${column(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays})
+      AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names})
+    ), inserted AS (
+      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags)
+      SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values} FROM input
+      RETURNING status
+    ), remembered AS (
+      INSERT INTO outbox (id, shard_id, min_id, max_id)
+      SELECT * FROM unnest(${column(outbox, (row) => row.id)}::uuid[], ${column(outbox, (row) => row.shardId)}::text[],
+        ${column(outbox, (row) => row.minId)}::uuid[], ${column(outbox, (row) => row.maxId)}::uuid[])
+    ), forgotten AS (
+      DELETE FROM outbox WHERE id = ANY(${[...doneOutboxIds]}::uuid[])
+    ), locked AS (
+      SELECT f.owner_id, c.n FROM owner_feeds f
+      JOIN unnest(${[...counts.keys()]}::uuid[], ${[...counts.values()]}::int[]) AS c(owner_id, n) USING (owner_id)
+      WHERE (SELECT count(*) FROM inserted) >= 0
+      ORDER BY f.owner_id FOR UPDATE OF f
+    ), feeds AS (
+      UPDATE owner_feeds f SET position = f.position + l.n FROM locked l WHERE f.owner_id = l.owner_id
+      RETURNING f.owner_id, f.position - l.n AS base
+    ), events AS (
+      INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt)
+      SELECT i.id, 1, i.owner_id, f.base + i.place, ${rare.names === Prisma.empty ? Prisma.sql`'QUEUED'` : Prisma.sql`i.status`}, now(), 0
+      FROM input i JOIN feeds f USING (owner_id)
+    )
+    SELECT feeds.owner_id, feeds.base, now() AS at, checked.every_owner_has_a_feed
+    FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS every_owner_has_a_feed) AS checked
+    LEFT JOIN feeds ON true`;
+  return { feeds: rows.map((row) => ({ ownerId: row.owner_id, base: Number(row.base) })), at: rows[0]?.at ?? new Date() };
+};
+
+/** Deletes outbox rows whose tasks Redis has. */
+export const deleteOutbox = async (session: DatabaseSession, ids: readonly string[]): Promise<void> => {
+  await session.$executeRaw`DELETE FROM outbox WHERE id = ANY(${[...ids]}::uuid[])`;
+};
+
+interface ChangeRow {
+  owner_id: string;
+  position: bigint;
+  task_id: string;
+  seq: number;
+  status: string;
+  attempt: number;
+  queue: string;
+  type: string;
+  worker_id: string | null;
+  at: Date;
+  data: string | null;
+  priority: string;
+  max_attempts: number;
+  timeout_ms: number | null;
+  tags: string[];
+  run_at: Date | null;
+}
+
+const toChange = (row: ChangeRow): Change => ({
+  ownerId: row.owner_id,
+  position: Number(row.position),
+  taskId: row.task_id,
+  seq: row.seq,
+  status: row.status,
+  attempt: row.attempt,
+  queue: row.queue,
+  type: row.type,
+  workerId: row.worker_id ?? '',
+  atMs: row.at.getTime(),
+  runAtMs: row.status === 'SCHEDULED' ? row.run_at?.getTime() : undefined,
+  data: row.data ?? '',
+  origin: {
+    priority: row.priority,
+    maxAttempts: row.max_attempts,
+    timeoutMs: row.timeout_ms,
+    tags: row.tags,
+    runAt: row.run_at?.toISOString() ?? null,
+  },
+});
+
+/** An owner's changes with position > `after`, in order, at most `limit`. A completed task's last one carries its result. */
+export const readChanges = async (session: DatabaseSession, ownerId: string, after: number, limit: number): Promise<Change[]> => {
+  const rows = await session.$queryRaw<ChangeRow[]>`
+    SELECT e.owner_id, e.position, e.task_id, e.seq, e.status::text, e.attempt, t.queue, t.type, e.worker_id, e.at,
+      coalesce(e.detail, CASE WHEN e.status = 'COMPLETED' THEN t.result END)::text AS data,
+      t.priority::text, t.max_attempts, t.timeout_ms, t.tags, t.run_at
+    FROM task_events e JOIN tasks t ON t.id = e.task_id
+    WHERE e.owner_id = ${ownerId}::uuid AND e.position > ${after}
+    ORDER BY e.position LIMIT ${limit}`;
+  return rows.map(toChange);
+};
+
+/** The last position of each of these owners. */
+export const readPositions = async (session: DatabaseSession, ownerIds: readonly string[]): Promise<Map<string, number>> => {
+  const rows = await session.$queryRaw<{ owner_id: string; position: bigint }[]>`
+    SELECT owner_id, position FROM owner_feeds WHERE owner_id = ANY(${[...ownerIds]}::uuid[])`;
+  return new Map(rows.map((row) => [row.owner_id, Number(row.position)]));
+};
+
+export interface IdempotentRow {
+  key: string;
+  taskId: string;
+  requestHash: Uint8Array;
+}
+
+/**
+ * Takes idempotency keys for new tasks. Keys are taken in order, so that two callers with the same keys wait for each
+ * other instead of locking each other out.
+ *
+ * @returns the rows that were there already, of earlier tasks
+ */
+export const takeIdempotencyKeys = async (
+  session: DatabaseSession,
+  ownerId: string,
+  wanted: readonly IdempotentRow[],
+): Promise<IdempotentRow[]> => {
+  const sorted = wanted.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const taken = await session.$queryRaw<{ key: string }[]>`
+    INSERT INTO idempotency_keys (owner_id, key, task_id, request_hash)
+    SELECT ${ownerId}::uuid, w.key, w.task_id, decode(w.hash, 'hex')
+    FROM unnest(${column(sorted, (row) => row.key)}::text[], ${column(sorted, (row) => row.taskId)}::uuid[],
+      ${column(sorted, (row) => Buffer.from(row.requestHash).toString('hex'))}::text[]) AS w(key, task_id, hash)
+    ON CONFLICT DO NOTHING RETURNING key`;
+  if (taken.length === wanted.length) return [];
+  const isTaken = new Set(taken.map(({ key }) => key));
+  const others = column(sorted.filter(({ key }) => !isTaken.has(key)), (row) => row.key);
+  const rows = await session.$queryRaw<{ key: string; task_id: string; request_hash: Uint8Array }[]>`
+    SELECT key, task_id, request_hash FROM idempotency_keys WHERE owner_id = ${ownerId}::uuid AND key = ANY(${others}::text[])`;
+  return rows.map((row) => ({ key: row.key, taskId: row.task_id, requestHash: row.request_hash }));
+};
+
+export type { Task };

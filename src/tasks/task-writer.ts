@@ -1,0 +1,155 @@
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { Broker } from '../broker/lanes.ts';
+import type { Database, DatabaseSession } from '../database/client.ts';
+import { announceTasks, enqueueBatch, firstChange, groupByShard, type ShardBatch } from './enqueue-tasks.ts';
+import type { Epochs } from './epochs.ts';
+import type { NewTask } from './new-task.ts';
+import { deleteOutbox, insertTasks, placesByOwner } from './task-store.ts';
+
+/** Tasks in one statement; larger groups of one caller stay whole. Batches beyond about 500 gain nothing more. */
+const MAX_BATCH = 1_000;
+/** Statements under way at once: while one waits for its commit, the next is being worked on. */
+const MAX_STATEMENTS = 2;
+/** Enqueues under way at once. Without a bound a Redis that hangs would let them pile up. */
+const MAX_ENQUEUES = 16;
+/** How long outbox rows of the last batch wait for a next batch to delete them, in ms. */
+const OUTBOX_IDLE_MS = 1_000;
+
+interface Group {
+  tasks: NewTask[];
+  resolve: (at: Date) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Writes new tasks: callers that arrive together share one statement and one commit, and then one enqueue.
+ *
+ * A thousand callers at once cost a handful of statements; a single caller waits for nobody else.
+ */
+export class TaskWriter {
+  readonly #database: Database;
+  readonly #broker: Broker;
+  readonly #epochs: Epochs;
+  readonly #logger: Logger;
+  readonly #waiting: Group[] = [];
+  readonly #enqueues = new Set<Promise<void>>();
+  #statements = 0;
+  #doneOutboxIds: string[] = [];
+  #outboxTimer: NodeJS.Timeout | undefined;
+
+  constructor(database: Database, broker: Broker, epochs: Epochs, logger: Logger) {
+    this.#database = database;
+    this.#broker = broker;
+    this.#epochs = epochs;
+    this.#logger = logger;
+  }
+
+  /**
+   * Writes tasks, all or none, together with whatever else is waiting.
+   *
+   * @returns when they were written: after the commit, and before Redis has them
+   * @throws what Prisma throws; then nothing was written
+   */
+  write(tasks: NewTask[]): Promise<Date> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ tasks, resolve, reject });
+      void this.#work();
+    });
+  }
+
+  /**
+   * Writes tasks inside the caller's transaction.
+   *
+   * @returns when they were written, and what the caller must call after its commit
+   */
+  async writeWithin(session: DatabaseSession, tasks: readonly NewTask[]): Promise<{ at: Date; afterCommit: () => void }> {
+    const batches = groupByShard(this.#broker, tasks, (shard) => this.#epochs.get(shard));
+    const outbox = batches.map(toOutboxRow);
+    const doneIds = this.#doneOutboxIds.splice(0);
+    try {
+      const { feeds, at } = await insertTasks(session, tasks, outbox, doneIds);
+      const bases = new Map(feeds.map(({ ownerId, base }) => [ownerId, base]));
+      return { at, afterCommit: () => this.#handOver(tasks, batches, outbox, bases, at) };
+    } catch (error) {
+      this.#doneOutboxIds.push(...doneIds);
+      throw error;
+    }
+  }
+
+  /** Waits until Redis has, or has refused, what was written. */
+  async close(): Promise<void> {
+    clearTimeout(this.#outboxTimer);
+    await Promise.all(this.#enqueues);
+    await this.#deleteDoneOutbox();
+  }
+
+  async #work(): Promise<void> {
+    if (this.#statements >= MAX_STATEMENTS) return;
+    this.#statements++;
+    // What the callers of this tick add goes along.
+    await undefined;
+    while (this.#waiting.length > 0) {
+      if (this.#enqueues.size >= MAX_ENQUEUES) await Promise.race(this.#enqueues);
+      await this.#writeGroups(this.#takeGroups());
+    }
+    this.#statements--;
+  }
+
+  #takeGroups(): Group[] {
+    let size = 0;
+    let end = 0;
+    for (const { tasks } of this.#waiting) {
+      if (end > 0 && size + tasks.length > MAX_BATCH) break;
+      size += tasks.length;
+      end++;
+    }
+    return this.#waiting.splice(0, end);
+  }
+
+  async #writeGroups(groups: Group[]): Promise<void> {
+    if (groups.length === 0) return;
+    try {
+      const { at, afterCommit } = await this.writeWithin(this.#database, groups.flatMap(({ tasks }) => tasks));
+      afterCommit();
+      for (const { resolve } of groups) resolve(at);
+    } catch (error) {
+      const [only] = groups;
+      if (groups.length === 1 && only) only.reject(error);
+      // One caller's fault must not be the others': each is tried alone. (A lost connection fails each alone, too.)
+      else for (const group of groups) await this.#writeGroups([group]);
+    }
+  }
+
+  #handOver(tasks: readonly NewTask[], batches: ShardBatch[], outbox: { id: string }[], bases: Map<string, number>, at: Date): void {
+    const { places } = placesByOwner(tasks);
+    const changes = tasks.map((task, i) => firstChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at));
+    // Announced first, on the same connection: no worker can be faster than this message.
+    const announced = announceTasks(this.#broker, changes, this.#logger);
+    const enqueued = batches.map(async (batch, i) => {
+      const row = outbox[i];
+      if ((await enqueueBatch(batch, this.#logger)) && row) this.#doneOutboxIds.push(row.id);
+    });
+    const all: Promise<void> = Promise.all([announced, ...enqueued]).then(() => {
+      this.#enqueues.delete(all);
+      this.#outboxTimer ??= setTimeout(() => void this.#deleteDoneOutbox(), OUTBOX_IDLE_MS).unref();
+    });
+    this.#enqueues.add(all);
+  }
+
+  async #deleteDoneOutbox(): Promise<void> {
+    this.#outboxTimer = undefined;
+    const ids = this.#doneOutboxIds.splice(0);
+    if (ids.length === 0) return;
+    try {
+      await deleteOutbox(this.#database, ids);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'could not delete outbox rows; the reconciler will look at them');
+    }
+  }
+}
+
+const toOutboxRow = ({ shard, tasks }: ShardBatch) => {
+  const ids = tasks.map(({ id }) => id).sort();
+  return { id: uuidv7(), shardId: shard.id, minId: ids[0] as string, maxId: ids.at(-1) as string };
+};

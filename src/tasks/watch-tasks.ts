@@ -1,0 +1,126 @@
+import type { Database } from '../database/client.ts';
+import type { TaskEvent } from '../database/generated/client/client.ts';
+import { TaskFlowError } from '../errors.ts';
+import type { Change } from '../realtime/change.ts';
+import type { RealtimeRouter } from '../realtime/router.ts';
+import { findTask } from './find-tasks.ts';
+import { applyChange, changeData } from './task-snapshot.ts';
+import { hasEnded, type TaskStatus } from './task-state.ts';
+import { readChanges, type Task } from './task-store.ts';
+
+export interface WatchServices {
+  database: Database;
+  router: RealtimeRouter;
+}
+
+/** The columns of an event that clients see. */
+export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
+
+const PAGE = 500;
+
+/** A generator's `return()` waits for its pending `next()`; a mailbox that is closed ends that at once. */
+const closing = async function* <T>(changes: AsyncIterator<unknown>, source: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* source;
+  } finally {
+    await changes.return?.();
+  }
+};
+
+const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
+  const task = await findTask(database, ownerId, taskId);
+  if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
+  const { changes } = await router.subscribe(task.ownerId, taskId);
+  return changes;
+};
+
+/**
+ * The task as it is now, then as of every later transition, in order; ends after the last one.
+ *
+ * @param ownerId whose task it must be; undefined for an admin
+ * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
+ */
+export const watchTask = async (services: WatchServices, ownerId: string | undefined, taskId: string): Promise<AsyncIterableIterator<Task>> => {
+  const changes = await watched(services, ownerId, taskId);
+  // Read again now that changes are being collected: nothing falls between.
+  const states = async function* () {
+    let task = await findTask(services.database, ownerId, taskId);
+    if (!task) return;
+    yield task;
+    if (hasEnded(task.status)) return;
+    for await (const change of changes) {
+      if (change.seq <= task.seq) continue;
+      task = applyChange(task, change);
+      yield task;
+      if (hasEnded(task.status)) return;
+    }
+  };
+  return closing(changes, states());
+};
+
+/**
+ * Every transition with seq > `afterSeq`, in order, each once, past ones first; ends after the last one.
+ *
+ * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
+ */
+export const watchTaskEvents = async (
+  services: WatchServices,
+  ownerId: string | undefined,
+  taskId: string,
+  afterSeq: number,
+): Promise<AsyncIterableIterator<WatchedEvent>> => {
+  const changes = await watched(services, ownerId, taskId);
+  const events = async function* () {
+    const past = await services.database.taskEvent.findMany({ where: { taskId }, orderBy: { seq: 'asc' } });
+    let last = afterSeq;
+    for (const event of past) {
+      if (event.seq <= last) continue;
+      yield event;
+      last = event.seq;
+    }
+    const newest = past.at(-1);
+    if (newest && hasEnded(newest.status)) return;
+    for await (const change of changes) {
+      if (change.seq <= (newest?.seq ?? 0)) continue;
+      if (change.seq > last) yield toEvent(change);
+      if (hasEnded(change.status as TaskStatus)) return;
+    }
+  };
+  return closing(changes, events());
+};
+
+/**
+ * Every transition of an owner's tasks after a position of the owner's feed, in order, each once.
+ *
+ * @param after undefined: from now on
+ * @throws SLOW_CONSUMER from the iterator
+ */
+export const watchChanges = async ({ database, router }: WatchServices, ownerId: string, after: number | undefined): Promise<AsyncIterableIterator<Change>> => {
+  const { position: start, changes } = await router.subscribe(ownerId);
+  const ordered = async function* () {
+    let last = after ?? start;
+    while (last < start) {
+      const page = await readChanges(database, ownerId, last, PAGE);
+      for (const change of page) {
+        if (change.position > start) break;
+        yield change;
+        last = change.position;
+      }
+      // Positions that retention has dropped are skipped.
+      if (page.length < PAGE) last = start;
+    }
+    for await (const change of changes) if (change.position > last) yield change;
+  };
+  return closing(changes, ordered());
+};
+
+/** An event as its row has it. A COMPLETED event has no detail: the result is the task's. */
+export const toEvent = (change: Change): WatchedEvent => ({
+  taskId: change.taskId,
+  seq: change.seq,
+  status: change.status as TaskStatus,
+  at: new Date(change.atMs),
+  attempt: change.attempt,
+  workerId: change.workerId || null,
+  detail: change.status === 'COMPLETED' ? null : (changeData(change) as WatchedEvent['detail']),
+});
