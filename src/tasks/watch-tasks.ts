@@ -2,6 +2,7 @@ import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
+import type { Mailbox } from '../realtime/mailbox.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
 import { findTask } from './find-tasks.ts';
 import { applyChange, changeData } from './task-snapshot.ts';
@@ -18,14 +19,30 @@ export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
 
 const PAGE = 500;
 
-/** A generator's `return()` waits for its pending `next()`; a mailbox that is closed ends that at once. */
-const closing = async function* <T>(changes: AsyncIterator<unknown>, source: AsyncIterable<T>): AsyncGenerator<T> {
-  try {
-    yield* source;
-  } finally {
-    await changes.return?.();
-  }
-};
+/**
+ * Ties a generator to the mailbox it reads from. A generator that waits for a message would answer `return()` only
+ * after the next one: closing its mailbox first ends it at once.
+ */
+const closing = <T>(changes: Mailbox<Change>, source: AsyncGenerator<T>): AsyncIterableIterator<T> => ({
+  async next() {
+    try {
+      const result = await source.next();
+      if (result.done) await changes.return();
+      return result;
+    } catch (error) {
+      await changes.return();
+      throw error;
+    }
+  },
+  async return() {
+    await changes.return();
+    await source.return(undefined);
+    return { value: undefined, done: true };
+  },
+  [Symbol.asyncIterator]() {
+    return this;
+  },
+});
 
 const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
   const task = await findTask(database, ownerId, taskId);
