@@ -92,7 +92,7 @@ export const insertTasks = async (
       SELECT i.id, 1, i.owner_id, f.base + i.place, ${rare.names === Prisma.empty ? Prisma.sql`'QUEUED'` : Prisma.sql`i.status`}, now(), 0
       FROM input i JOIN feeds f USING (owner_id)
     )
-    SELECT feeds.owner_id, feeds.base, now() AS at, checked.every_owner_has_a_feed
+    SELECT feeds.owner_id, feeds.base, now()::timestamptz(3) AS at, checked.every_owner_has_a_feed
     FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS every_owner_has_a_feed) AS checked
     LEFT JOIN feeds ON true`;
   return { feeds: rows.map((row) => ({ ownerId: row.owner_id, base: Number(row.base) })), at: rows[0]?.at ?? new Date() };

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { managersKey } from '../../src/broker/keys.ts';
+import type { Broker } from '../../src/broker/lanes.ts';
+import type { Config } from '../../src/config.ts';
+import type { Database } from '../../src/database/client.ts';
+import { Leader } from './leader.ts';
+import { manageShard } from './shard-manager.ts';
+
+export interface ManagerOptions {
+  broker: Broker;
+  database: Database;
+  config: Pick<Config, 'LEASE_MS' | 'LEADER_LEASE_MS' | 'RECONCILE_INTERVAL_MS'>;
+  logger: Logger;
+}
+
+export interface Manager {
+  readonly id: string;
+  /** Ids of the shards that it leads now. */
+  leads(): string[];
+  /** Gives up its shards, so that others take over at once. */
+  stop(): Promise<void>;
+}
+
+const PARTITION_INTERVAL_MS = 60 * 60 * 1000;
+/** Partitions that are made ahead: a week without any manager would still find one. */
+const DAYS_AHEAD = 8;
+
+/**
+ * Starts a manager: it leads its fair share of the shards, and stands by for the others.
+ *
+ * Every process needs at least one; with two or more, another takes over when one dies.
+ */
+export const startManager = ({ broker, database, config, logger }: ManagerOptions): Manager => {
+  const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const leaseMs = config.LEADER_LEASE_MS;
+  let fairShare = broker.shards.length;
+  const leading = (): Leader[] => leaders.filter(({ isLeading }) => isLeading);
+  const leaders = broker.shards.map(
+    (shard) =>
+      new Leader({
+        shard,
+        holder: id,
+        leaseMs,
+        mayLead: () => leading().length < fairShare,
+        work: (signal) => manageShard({ broker, database, config, logger: logger.child({ shard: shard.id }) }, shard, signal),
+        logger: logger.child({ shard: shard.id }),
+      }),
+  );
+
+  const share = async (): Promise<void> => {
+    try {
+      fairShare = Math.ceil(broker.shards.length / (await countManagers(broker, id, leaseMs * 2)));
+      for (const leader of leading().slice(fairShare)) leader.stepDown('other managers lead fewer shards');
+    } catch (error) {
+      logger.debug({ err: error }, 'could not count the managers');
+    }
+  };
+  const makePartitions = async (): Promise<void> => {
+    try {
+      await database.$executeRaw`SELECT taskflow_ensure_partitions(now() - interval '1 day', ${DAYS_AHEAD + 1}::int)`;
+    } catch (error) {
+      logger.warn({ err: error }, 'could not make partitions ahead; will try again');
+    }
+  };
+  const timers = [setInterval(() => void share(), leaseMs), setInterval(() => void makePartitions(), PARTITION_INTERVAL_MS)];
+  void makePartitions();
+  void share();
+  for (const leader of leaders) leader.start();
+  return {
+    id,
+    leads: () => broker.shards.filter((_, i) => leaders[i]?.isLeading).map((shard) => shard.id),
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await Promise.all(leaders.map((leader) => leader.stop()));
+      await broker.high.redis.zrem(managersKey(broker.prefix), id).catch(() => undefined);
+    },
+  };
+};
+
+/** How many managers were seen during the last `windowMs`, this one included. */
+const countManagers = async ({ high: { redis }, prefix }: Broker, id: string, windowMs: number): Promise<number> => {
+  const [seconds] = await redis.time();
+  const now = Number(seconds) * 1_000;
+  const key = managersKey(prefix);
+  await redis.zadd(key, now, id);
+  await redis.zremrangebyscore(key, '-inf', now - windowMs - 1_000);
+  return Math.max(1, await redis.zcard(key));
+};

@@ -1,0 +1,150 @@
+import type { Database } from '../../src/database/client.ts';
+
+/** A task that has not ended, as it must be put back into Redis. */
+export interface UnfinishedTask {
+  id: string;
+  ownerId: string;
+  type: string;
+  queue: string;
+  priority: 'HIGH' | 'NORMAL' | 'LOW';
+  status: string;
+  seq: number;
+  attempt: number;
+  maxAttempts: number;
+  timeoutMs: number | null;
+  runAt: Date | null;
+  /** JSON text. */
+  payload: string;
+}
+
+export interface OutboxEntry {
+  id: string;
+  minId: string;
+  maxId: string;
+}
+
+/** Begins a term: from now on, no earlier leader can record in this shard. */
+export const beginTerm = async (database: Database, shardId: string): Promise<bigint> => {
+  const [row] = await database.$queryRaw<{ term: bigint }[]>`
+    INSERT INTO shards AS s (id, term) VALUES (${shardId}, 1)
+    ON CONFLICT (id) DO UPDATE SET term = s.term + 1 RETURNING term`;
+  return (row as { term: bigint }).term;
+};
+
+/**
+ * Begins a new epoch of a shard.
+ *
+ * @param by 1, or 2 to shut out at once every submitter that knew the epoch before
+ * @returns the epoch, or undefined when another manager leads by now
+ */
+export const beginEpoch = async (database: Database, shardId: string, term: bigint, by: 1 | 2): Promise<bigint | undefined> => {
+  const [row] = await database.$queryRaw<{ epoch: bigint }[]>`
+    UPDATE shards SET epoch = epoch + ${by}, previous_epoch_at = CASE WHEN ${by} = 2 THEN clock_timestamp() ELSE epoch_at END,
+      epoch_at = clock_timestamp()
+    WHERE id = ${shardId} AND term = ${term} RETURNING epoch`;
+  return row?.epoch;
+};
+
+/** Outbox rows of a shard whose submitter must have been done long ago. */
+export const findForgotten = async (database: Database, shardId: string, olderThanMs: number): Promise<OutboxEntry[]> => {
+  const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string }[]>`
+    SELECT id, min_id, max_id FROM outbox
+    WHERE shard_id = ${shardId} AND created_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1_000}::float8)
+    ORDER BY created_at LIMIT 1000`;
+  return rows.map((row) => ({ id: row.id, minId: row.min_id, maxId: row.max_id }));
+};
+
+/**
+ * Of these outbox rows, those whose submitters may no longer enqueue: written before the epoch before this one began, so
+ * that the epoch which their submitters knew is too old by now.
+ */
+export const shutOut = async (database: Database, shardId: string, rows: readonly OutboxEntry[]): Promise<OutboxEntry[]> => {
+  const allowed = await database.$queryRaw<{ id: string }[]>`
+    SELECT o.id FROM outbox o JOIN shards s ON s.id = o.shard_id
+    WHERE s.id = ${shardId} AND o.id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND o.created_at < s.previous_epoch_at - interval '2 ms'`;
+  const ids = new Set(allowed.map(({ id }) => id));
+  return rows.filter(({ id }) => ids.has(id));
+};
+
+/**
+ * Tasks of a batch that never moved, as far as PostgreSQL knows. Between the ids of a batch there may be others, of a
+ * submitter that is not shut out yet: those have their own outbox row. (Their times are rounded to ms, hence the margin.)
+ */
+export const findUntouched = async (
+  database: Database,
+  shardId: string,
+  { minId, maxId }: OutboxEntry,
+): Promise<{ id: string; priority: UnfinishedTask['priority'] }[]> =>
+  database.$queryRaw<{ id: string; priority: UnfinishedTask['priority'] }[]>`
+    SELECT id, priority::text FROM tasks
+    WHERE id BETWEEN ${minId}::uuid AND ${maxId}::uuid AND seq = 1 AND finished_at IS NULL
+      AND created_at <= (SELECT previous_epoch_at - interval '1 ms' FROM shards WHERE id = ${shardId})`;
+
+interface TaskRow {
+  id: string;
+  owner_id: string;
+  type: string;
+  queue: string;
+  priority: UnfinishedTask['priority'];
+  status: string;
+  seq: number;
+  attempt: number;
+  max_attempts: number;
+  timeout_ms: number | null;
+  run_at: Date | null;
+  payload: string;
+}
+
+const toUnfinished = (row: TaskRow): UnfinishedTask => ({
+  id: row.id,
+  ownerId: row.owner_id,
+  type: row.type,
+  queue: row.queue,
+  priority: row.priority,
+  status: row.status,
+  seq: row.seq,
+  attempt: row.attempt,
+  maxAttempts: row.max_attempts,
+  timeoutMs: row.timeout_ms,
+  runAt: row.run_at,
+  payload: row.payload,
+});
+
+/** Those of these tasks that never moved, whole. */
+export const loadUntouched = async (database: Database, ids: readonly string[]): Promise<UnfinishedTask[]> => {
+  const rows = await database.$queryRaw<TaskRow[]>`
+    SELECT id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at, payload::text
+    FROM tasks WHERE id = ANY(${[...ids]}::uuid[]) AND seq = 1 AND finished_at IS NULL ORDER BY id`;
+  return rows.map(toUnfinished);
+};
+
+export const deleteOutboxRows = async (database: Database, rows: readonly OutboxEntry[]): Promise<void> => {
+  await database.$executeRaw`DELETE FROM outbox WHERE id = ANY(${rows.map(({ id }) => id)}::uuid[])`;
+};
+
+/** Rows looked at by one statement, so that each stays far below the statement's time limit however many have ended. */
+const SPAN = 20_000;
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * All unfinished tasks of these priorities that were written before the present epoch began, oldest first, span by span.
+ * Without an index on the status (it would cost every transition), this reads all ids once: about 30 ms for 20,000.
+ */
+export async function* unfinishedTasks(database: Database, shardId: string, priorities: readonly string[]): AsyncGenerator<UnfinishedTask[]> {
+  let last = FIRST_ID;
+  for (;;) {
+    const [span] = await database.$queryRaw<{ end: string | null }[]>`
+      SELECT (SELECT id FROM (SELECT id FROM tasks WHERE id > ${last}::uuid ORDER BY id LIMIT ${SPAN}) s ORDER BY id DESC LIMIT 1) AS end`;
+    const end = span?.end;
+    if (!end) return;
+    const rows = await database.$queryRaw<TaskRow[]>`
+      SELECT id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at, payload::text
+      FROM tasks
+      WHERE id > ${last}::uuid AND id <= ${end}::uuid AND finished_at IS NULL AND status <> 'WAITING'
+        AND priority = ANY(${[...priorities]}::task_priority[])
+        AND created_at < (SELECT epoch_at FROM shards WHERE id = ${shardId})
+      ORDER BY id`;
+    if (rows.length > 0) yield rows.map(toUnfinished);
+    last = end;
+  }
+}

@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { missing, restore, setEpoch } from '../../src/broker/calls.ts';
+import { encodeHead } from '../../src/broker/event-stream.ts';
+import { eventsKey, metaKey, survivesRebuild } from '../../src/broker/keys.ts';
+import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import type { Database } from '../../src/database/client.ts';
+import {
+  beginEpoch,
+  deleteOutboxRows,
+  findForgotten,
+  findUntouched,
+  loadUntouched,
+  type OutboxEntry,
+  shutOut,
+  type UnfinishedTask,
+  unfinishedTasks,
+} from './reconcile-store.ts';
+import { type Term, TermOverError } from './record-store.ts';
+import type { Recorder } from './recorder.ts';
+
+/** Tasks in one call: a larger one would block Redis for everybody else for too long. */
+const CHUNK = 500;
+const SCAN_COUNT = 1_000;
+
+/**
+ * Keeps a shard in Redis in step with PostgreSQL, which is right where they differ.
+ *
+ * Two ways lead there. A shard that lost data (its meta key is gone, or its Redis was restarted and may have lost its
+ * last second) is emptied and rebuilt. A submission whose submitter died before Redis had it is found by its outbox row.
+ * docs/decisions/reconciling.md says why nothing is ever run again that has ended.
+ */
+export class Reconciler {
+  readonly #broker: Broker;
+  readonly #shard: Shard;
+  readonly #database: Database;
+  readonly #term: Term;
+  readonly #recorder: Recorder;
+  readonly #logger: Logger;
+
+  constructor(parts: { broker: Broker; shard: Shard; database: Database; term: Term; recorder: Recorder; logger: Logger }) {
+    this.#broker = parts.broker;
+    this.#shard = parts.shard;
+    this.#database = parts.database;
+    this.#term = parts.term;
+    this.#recorder = parts.recorder;
+    this.#logger = parts.logger;
+  }
+
+  /**
+   * Begins the term in Redis. A shard that lost data is emptied first; afterwards `rebuild` must put its tasks back.
+   *
+   * @returns whether it must be rebuilt
+   * @throws TermOverError; what PostgreSQL or Redis throw
+   */
+  async begin(signal: AbortSignal): Promise<boolean> {
+    const { redis } = this.#shard.lane;
+    const meta = await redis.hgetall(metaKey(this.#shard.tag));
+    const runId = await this.#runId();
+    const isIntact = meta.state === 'ready' && meta.runId === runId;
+    if (!isIntact) {
+      this.#logger.warn({ meta, runId }, 'this shard lost data, or may have; rebuilding it from PostgreSQL');
+      // Without its meta key nothing changes in the shard any more, so its stream can be drained and the rest deleted.
+      await redis.del(metaKey(this.#shard.tag));
+      await this.#recorder.drain(signal);
+      await this.#wipe();
+    }
+    await this.#beginEpoch(isIntact ? 1 : 2, isIntact ? 'ready' : 'rebuilding', runId);
+    return !isIntact;
+  }
+
+  /** Puts back all unfinished tasks that were written before this epoch. Later ones come by their submitters. */
+  async rebuild(signal: AbortSignal): Promise<void> {
+    let restored = 0;
+    const priorities = this.#shard.lane === this.#broker.high ? ['HIGH'] : ['NORMAL', 'LOW'];
+    const { epoch, runId } = await this.#shard.lane.redis.hgetall(metaKey(this.#shard.tag));
+    if (epoch === undefined || runId === undefined) throw new TermOverError('the shard lost its data again');
+    for await (const tasks of unfinishedTasks(this.#database, this.#shard.id, priorities)) {
+      signal.throwIfAborted();
+      restored += await this.#restore(epoch, tasks);
+    }
+    await setEpoch(this.#shard, { epoch, state: 'ready', runId });
+    this.#logger.info({ restored }, 'rebuilt the shard');
+  }
+
+  /** Looks for forgotten submissions every so often, until the signal aborts. */
+  async run(intervalMs: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.runOnce(intervalMs, signal);
+      } catch (error) {
+        if (error instanceof TermOverError) throw error;
+        if (!signal.aborted) this.#logger.warn({ err: error }, 'could not reconcile; will try again');
+      }
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /**
+   * Enqueues what was committed longer than `olderThanMs` ago and never reached Redis. It takes two calls, since each
+   * begins an epoch and a submitter is shut out after two.
+   *
+   * @returns how many tasks were enqueued
+   */
+  async runOnce(olderThanMs: number, signal: AbortSignal): Promise<number> {
+    const forgotten = await findForgotten(this.#database, this.#shard.id, olderThanMs);
+    if (forgotten.length === 0) return 0;
+    const epoch = await this.#beginEpoch(1, 'ready', await this.#runId());
+    const rows = await shutOut(this.#database, this.#shard.id, forgotten);
+    if (rows.length === 0) return 0;
+    const absent = await this.#absent(rows);
+    // What ended before now is in the stream, or recorded: once the stream is recorded up to here, it is known.
+    const [last] = await this.#shard.lane.redis.xrevrange(eventsKey(this.#shard.tag), '+', '-', 'COUNT', 1);
+    if (last) await this.#recorder.recordedUpTo(last[0], signal);
+    signal.throwIfAborted();
+    let restored = 0;
+    for (let start = 0; start < absent.length; start += CHUNK) {
+      restored += await this.#restore(String(epoch), await loadUntouched(this.#database, absent.slice(start, start + CHUNK)));
+    }
+    await deleteOutboxRows(this.#database, rows);
+    if (restored > 0) this.#logger.warn({ restored }, 'enqueued tasks whose submitter could not');
+    return restored;
+  }
+
+  /** Tasks of these batches that PostgreSQL has untouched and Redis does not have. */
+  async #absent(rows: readonly OutboxEntry[]): Promise<string[]> {
+    const absent: string[] = [];
+    for (const row of rows) {
+      const tasks = await findUntouched(this.#database, this.#shard.id, row);
+      const ours = tasks.filter(({ id, priority }) => this.#broker.shardFor(priority, id) === this.#shard);
+      for (let start = 0; start < ours.length; start += CHUNK) {
+        const items = ours.slice(start, start + CHUNK).map(({ id }) => ({ id }));
+        absent.push(...(await missing(this.#shard, {}, items)));
+      }
+    }
+    return absent;
+  }
+
+  async #beginEpoch(by: 1 | 2, state: 'ready' | 'rebuilding', runId: string): Promise<bigint> {
+    const epoch = await beginEpoch(this.#database, this.#term.shardId, this.#term.term, by);
+    if (epoch === undefined || !(await setEpoch(this.#shard, { epoch: String(epoch), state, runId }))) {
+      throw new TermOverError(`another manager leads shard ${this.#shard.id}`);
+    }
+    return epoch;
+  }
+
+  async #restore(epoch: string, tasks: readonly UnfinishedTask[]): Promise<number> {
+    const ours = tasks.filter(({ id, priority }) => this.#broker.shardFor(priority, id) === this.#shard);
+    let restored = 0;
+    for (let start = 0; start < ours.length; start += CHUNK) {
+      const items = ours.slice(start, start + CHUNK).map((task) => ({
+        id: task.id,
+        status: task.status,
+        seq: task.seq,
+        attempt: task.attempt,
+        runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? 0) : '',
+        head: encodeHead(task),
+        payload: task.payload,
+      }));
+      restored += await restore(this.#shard, { epoch }, items);
+    }
+    return restored;
+  }
+
+  /** Deletes the shard's keys, but for who leads it and who works for it. */
+  async #wipe(): Promise<void> {
+    const { tag, lane } = this.#shard;
+    let cursor = '0';
+    do {
+      const [next, keys] = await lane.redis.scan(cursor, 'MATCH', `${tag}:*`, 'COUNT', SCAN_COUNT);
+      cursor = next;
+      const doomed = keys.filter((key) => !survivesRebuild(tag, key));
+      if (doomed.length > 0) await lane.redis.unlink(...doomed);
+    } while (cursor !== '0');
+  }
+
+  /** Another run id means that this is another process, or another server, than the one the shard was built in. */
+  async #runId(): Promise<string> {
+    const info = await this.#shard.lane.redis.info('server');
+    return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+  }
+}

@@ -1,0 +1,267 @@
+import type { StreamedTransition } from '../../src/broker/event-stream.ts';
+import { type Database, type DatabaseSession, Prisma } from '../../src/database/client.ts';
+import type { Change } from '../../src/realtime/change.ts';
+import { hasEnded, isLegalMove, type TaskStatus } from '../../src/tasks/task-state.ts';
+import { placesByOwner } from '../../src/tasks/task-store.ts';
+
+/** Which leader records: a shard's row in PostgreSQL carries the newest term, and an older leader's writes fail. */
+export interface Term {
+  shardId: string;
+  term: bigint;
+}
+
+/** Where a task stands after a batch, with what the batch says of it. */
+interface FinalState {
+  id: string;
+  /** Number of the last transition before the batch. */
+  previousSeq: number;
+  last: StreamedTransition;
+  startedAtMs: number | undefined;
+  runAtMs: number | undefined;
+  /** JSON text of the last error. */
+  error: string | undefined;
+}
+
+/** Several transitions of one task become one UPDATE. */
+export const finalStates = (transitions: readonly StreamedTransition[]): FinalState[] => {
+  const states = new Map<string, FinalState>();
+  for (const transition of transitions) {
+    let state = states.get(transition.taskId);
+    if (state) {
+      state.last = transition;
+    } else {
+      state = {
+        id: transition.taskId,
+        previousSeq: transition.seq - 1,
+        last: transition,
+        startedAtMs: undefined,
+        runAtMs: undefined,
+        error: undefined,
+      };
+      states.set(transition.taskId, state);
+    }
+    if (transition.status === 'PROCESSING') state.startedAtMs = transition.atMs;
+    if (transition.runAtMs !== undefined) state.runAtMs = transition.runAtMs;
+    if (transition.status === 'FAILED' || transition.status === 'SCHEDULED') state.error = transition.data || undefined;
+  }
+  return [...states.values()];
+};
+
+interface MinuteCount {
+  queue: string;
+  minute: string;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  totalMs: number;
+}
+
+/** The first 48 bits of a UUIDv7 are the ms of its making. */
+const createdAtMs = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+
+/** What ended, per queue and minute; sorted, so that two recorders that count the same minutes cannot lock each other out. */
+export const countEnded = (transitions: readonly StreamedTransition[]): MinuteCount[] => {
+  const minutes = new Map<string, MinuteCount>();
+  for (const { status, queue, atMs, taskId } of transitions) {
+    if (!hasEnded(status as TaskStatus)) continue;
+    const minute = new Date(Math.floor(atMs / 60_000) * 60_000).toISOString();
+    const key = `${queue}|${minute}`;
+    let count = minutes.get(key);
+    if (!count) {
+      count = { queue, minute, completed: 0, failed: 0, cancelled: 0, totalMs: 0 };
+      minutes.set(key, count);
+    }
+    if (status === 'COMPLETED') {
+      count.completed++;
+      count.totalMs += Math.max(0, atMs - createdAtMs(taskId));
+    } else if (status === 'FAILED') count.failed++;
+    else count.cancelled++;
+  }
+  return [...minutes.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count);
+};
+
+const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(pick);
+const time = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
+
+/** Details of events: a COMPLETED one has none, its result is the task's. */
+const detailOf = ({ status, data }: StreamedTransition): string | null => (status === 'COMPLETED' || data === '' ? null : data);
+
+const isHeld = (status: string): boolean => status !== 'QUEUED' && status !== 'SCHEDULED';
+
+/** Columns that are null in nearly all rows of most batches are only sent when they are not. */
+const rareState = (states: readonly FinalState[]) => {
+  const isRare = states.some(({ runAtMs, error }) => runAtMs !== undefined || error !== undefined);
+  return isRare
+    ? {
+        arrays: Prisma.sql`, ${column(states, ({ runAtMs }) => time(runAtMs))}::timestamptz[], ${column(states, ({ error }) => error ?? null)}::text[]`,
+        names: Prisma.sql`, run_at, error`,
+        sets: Prisma.sql`, run_at = coalesce(n.run_at, t.run_at), error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE coalesce(n.error::json, t.error) END`,
+      }
+    : { arrays: Prisma.empty, names: Prisma.empty, sets: Prisma.sql`, error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE t.error END` };
+};
+
+const countMinutes = (transitions: readonly StreamedTransition[]) => {
+  const minutes = countEnded(transitions);
+  if (minutes.length === 0) return Prisma.empty;
+  return Prisma.sql`, counted AS (
+      INSERT INTO queue_minutes AS q (queue, minute, completed, failed, cancelled, total_ms)
+      SELECT * FROM unnest(${column(minutes, (row) => row.queue)}::text[], ${column(minutes, (row) => row.minute)}::timestamptz[],
+        ${column(minutes, (row) => row.completed)}::int[], ${column(minutes, (row) => row.failed)}::int[],
+        ${column(minutes, (row) => row.cancelled)}::int[], ${column(minutes, (row) => row.totalMs)}::bigint[])
+      WHERE (SELECT count(*) FROM feeds) >= 0
+      ON CONFLICT (queue, minute) DO UPDATE SET completed = q.completed + excluded.completed, failed = q.failed + excluded.failed,
+        cancelled = q.cancelled + excluded.cancelled, total_ms = q.total_ms + excluded.total_ms
+    )`;
+};
+
+/**
+ * Writes transitions that continue what PostgreSQL has, exactly: each task's last `seq` must be the one before its first
+ * transition here, and the task must not have ended. One statement updates the tasks, inserts the events and counts what
+ * ended, or does nothing.
+ *
+ * The owner's feed is locked after the tasks were written, and the minutes after the feed: always in this order.
+ *
+ * @returns each owner's position before the batch
+ * @throws division_by_zero (22012) where something does not continue, the term is over, or an owner is gone
+ */
+const writeTransitions = async (session: DatabaseSession, { shardId, term }: Term, transitions: readonly StreamedTransition[]): Promise<Map<string, number>> => {
+  const states = finalStates(transitions);
+  const ids = column(states, ({ id }) => id);
+  const { places, counts } = placesByOwner(transitions);
+  const rare = rareState(states);
+  const [first = '', last = ''] = [ids.reduce((a, b) => (a < b ? a : b)), ids.reduce((a, b) => (a > b ? a : b))];
+  const rows = await session.$queryRaw<{ owner_id: string; base: bigint }[]>`
+    WITH fence AS MATERIALIZED (
+      SELECT 1 FROM shards WHERE id = ${shardId} AND term = ${term} FOR SHARE
+    ), updated AS (
+      UPDATE tasks t SET status = n.status, seq = n.seq, attempt = n.attempt, worker_id = n.worker_id,
+        started_at = coalesce(n.started_at, t.started_at), finished_at = n.finished_at, result = n.result::json ${rare.sets}
+      FROM unnest(${ids}::uuid[], ${column(states, ({ previousSeq }) => previousSeq)}::int[],
+        ${column(states, (state) => state.last.status)}::task_status[], ${column(states, (state) => state.last.seq)}::int[],
+        ${column(states, (state) => state.last.attempt)}::int[],
+        ${column(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
+        ${column(states, ({ startedAtMs }) => time(startedAtMs))}::timestamptz[],
+        ${column(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? time(atMs) : null))}::timestamptz[],
+        ${column(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data : null))}::text[] ${rare.arrays})
+        AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
+      WHERE t.id = n.id AND t.id >= ${first}::uuid AND t.id <= ${last}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
+        AND (SELECT count(*) FROM fence) = 1
+      RETURNING 1
+    ), locked AS (
+      SELECT f.owner_id, c.n FROM owner_feeds f
+      JOIN unnest(${[...counts.keys()]}::uuid[], ${[...counts.values()]}::int[]) AS c(owner_id, n) USING (owner_id)
+      WHERE (SELECT count(*) FROM updated) = ${ids.length}
+      ORDER BY f.owner_id FOR UPDATE OF f
+    ), feeds AS (
+      UPDATE owner_feeds f SET position = f.position + l.n FROM locked l WHERE f.owner_id = l.owner_id
+      RETURNING f.owner_id, f.position - l.n AS base
+    ), events AS (
+      INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt, worker_id, detail)
+      SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, e.status, e.at, e.attempt, e.worker_id, e.detail::json
+      FROM unnest(${column(transitions, ({ taskId }) => taskId)}::uuid[], ${column(transitions, ({ seq }) => seq)}::int[],
+        ${column(transitions, ({ ownerId }) => ownerId)}::uuid[], ${places}::int[],
+        ${column(transitions, ({ status }) => status)}::task_status[], ${column(transitions, ({ atMs }) => time(atMs))}::timestamptz[],
+        ${column(transitions, ({ attempt }) => attempt)}::int[], ${column(transitions, ({ workerId }) => workerId || null)}::text[],
+        ${column(transitions, detailOf)}::text[])
+        AS e(task_id, seq, owner_id, place, status, at, attempt, worker_id, detail)
+      JOIN feeds f USING (owner_id)
+    ) ${countMinutes(transitions)}
+    SELECT feeds.owner_id, feeds.base, checked.everything_continues
+    FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS everything_continues) AS checked
+    LEFT JOIN feeds ON true`;
+  return new Map(rows.map((row) => [row.owner_id, Number(row.base)]));
+};
+
+export interface Recorded {
+  /** What was written now, in order, with positions in the owners' feeds. */
+  changes: Change[];
+  /** What PostgreSQL already had: written by an earlier leader, who may have died before publishing it. */
+  repeated: StreamedTransition[];
+  /** What contradicts PostgreSQL and was dropped: Redis had lost its last second and told a story that did not happen. */
+  refused: StreamedTransition[];
+}
+
+/** The term is over: another manager leads this shard. */
+export class TermOverError extends Error {
+  override name = 'TermOverError';
+}
+
+/**
+ * Records a batch when all of it continues what PostgreSQL has. Nearly always it does.
+ *
+ * @throws what PostgreSQL answers; `recordWhatContinues` then sorts it out
+ */
+export const recordAll = async (database: Database, term: Term, transitions: readonly StreamedTransition[]): Promise<Recorded> => ({
+  changes: toChanges(transitions, await writeTransitions(database, term, transitions)),
+  repeated: [],
+  refused: [],
+});
+
+/**
+ * Records those transitions of a batch that continue what PostgreSQL has.
+ *
+ * @throws TermOverError; what PostgreSQL answers when it cannot be reached
+ */
+export const recordWhatContinues = async (database: Database, term: Term, transitions: readonly StreamedTransition[]): Promise<Recorded> =>
+  database.$transaction(async (transaction) => {
+    const [led] = await transaction.$queryRaw<unknown[]>`
+      SELECT 1 FROM shards WHERE id = ${term.shardId} AND term = ${term.term} FOR SHARE`;
+    if (!led) throw new TermOverError(`another manager leads shard ${term.shardId}`);
+    const ids = [...new Set(column(transitions, ({ taskId }) => taskId))].sort();
+    const tasks = await transaction.$queryRaw<{ id: string; seq: number; status: TaskStatus }[]>`
+      SELECT t.id, t.seq, t.status::text FROM tasks t JOIN owner_feeds USING (owner_id)
+      WHERE t.id = ANY(${ids}::uuid[]) ORDER BY t.id FOR UPDATE OF t`;
+    const sorted = sortOut(tasks, transitions);
+    if (sorted.fitting.length === 0) return { changes: [], ...sorted };
+    const bases = await writeTransitions(transaction, term, sorted.fitting.map(withValidData));
+    return { changes: toChanges(sorted.fitting, bases), repeated: sorted.repeated, refused: sorted.refused };
+  });
+
+/** Which transitions continue the tasks, which does PostgreSQL have already, and which contradict it? */
+export const sortOut = (tasks: readonly { id: string; seq: number; status: TaskStatus }[], transitions: readonly StreamedTransition[]) => {
+  const current = new Map(tasks.map(({ id, seq, status }) => [id, { seq, status }]));
+  const fitting: StreamedTransition[] = [];
+  const repeated: StreamedTransition[] = [];
+  const refused: StreamedTransition[] = [];
+  for (const transition of transitions) {
+    const task = current.get(transition.taskId);
+    const status = transition.status as TaskStatus;
+    if (task && transition.seq <= task.seq) {
+      repeated.push(transition);
+    } else if (task && transition.seq === task.seq + 1 && isLegalMove(task.status, status) && !hasEnded(task.status)) {
+      fitting.push(transition);
+      current.set(transition.taskId, { seq: transition.seq, status });
+    } else {
+      refused.push(transition);
+    }
+  }
+  return { fitting, repeated, refused };
+};
+
+/** A worker in another language may send what is no JSON: then it is kept as a JSON string. */
+const withValidData = (transition: StreamedTransition): StreamedTransition => {
+  if (transition.data === '') return transition;
+  try {
+    JSON.parse(transition.data);
+    return transition;
+  } catch {
+    return { ...transition, data: JSON.stringify(transition.data) };
+  }
+};
+
+const toChanges = (transitions: readonly StreamedTransition[], bases: Map<string, number>): Change[] => {
+  const { places } = placesByOwner(transitions);
+  return transitions.map((transition, i) => ({ ...transition, position: (bases.get(transition.ownerId) ?? 0) + (places[i] ?? 0) }));
+};
+
+/** Finds the feed positions of transitions that PostgreSQL has, so that they can be published (again). */
+export const findPositions = async (database: Database, transitions: readonly StreamedTransition[]): Promise<Change[]> => {
+  const rows = await database.$queryRaw<{ task_id: string; seq: number; position: bigint; status: string }[]>`
+    SELECT task_id, seq, position, status::text FROM task_events
+    WHERE task_id = ANY(${[...new Set(column(transitions, ({ taskId }) => taskId))]}::uuid[])`;
+  const positions = new Map(rows.map((row) => [`${row.task_id}.${row.seq}.${row.status}`, Number(row.position)]));
+  return transitions.flatMap((transition) => {
+    const position = positions.get(`${transition.taskId}.${transition.seq}.${transition.status}`);
+    return position === undefined ? [] : [{ ...transition, position }];
+  });
+};

@@ -1,0 +1,189 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { decodeEntry, type EntryId, type StreamEntry, type StreamedTransition } from '../../src/broker/event-stream.ts';
+import { eventsKey } from '../../src/broker/keys.ts';
+import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import { type Database, sqlState } from '../../src/database/client.ts';
+import type { Change } from '../../src/realtime/change.ts';
+import { publishChanges } from '../../src/realtime/publish.ts';
+import { findPositions, type Recorded, recordAll, recordWhatContinues, type Term, TermOverError } from './record-store.ts';
+
+/** Entries in one read, at most; one entry holds what one call of a worker changed. */
+const MAX_ENTRIES = 200;
+/** Text that one read should hold at most: entries with large results are read a few at a time. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
+/** Transitions in one statement; larger batches gain nothing. */
+const MAX_BATCH = 1_000;
+/** How long a read waits for the first entry, in ms. Only bounds how late the end of the term is noticed. */
+const BLOCK_MS = 500;
+
+/** How long it waits while PostgreSQL is away, in ms. */
+const RETRY_MS = 500;
+
+/** SQLSTATEs of a batch that PostgreSQL could take in part: it does not continue, is there already, or is no JSON. */
+const SORT_OUT = new Set(['22012', '23505', '22P02', '22021', '22P05']);
+
+/**
+ * Reads a shard's event stream, writes it to PostgreSQL in batches, then publishes and drops what was written.
+ *
+ * An entry leaves the stream only after its transitions were committed and published. A leader that dies in between
+ * leaves it to the next one, which finds it recorded and publishes it again; subscribers drop what they have seen.
+ */
+export class Recorder {
+  readonly #broker: Broker;
+  readonly #shard: Shard;
+  readonly #database: Database;
+  readonly #term: Term;
+  readonly #logger: Logger;
+  readonly #reader: Redis;
+  #lastRead: EntryId = '0-0';
+  #entryBytes = 1_000;
+  #publishing: Promise<void> = Promise.resolve();
+  #recorded: EntryId = '0-0';
+  readonly #onRecorded: (() => void)[] = [];
+
+  /** @param reader a connection that only this recorder blocks in; the recorder closes it */
+  constructor(broker: Broker, shard: Shard, database: Database, term: Term, reader: Redis, logger: Logger) {
+    this.#broker = broker;
+    this.#shard = shard;
+    this.#database = database;
+    this.#term = term;
+    this.#reader = reader;
+    this.#logger = logger;
+  }
+
+  /**
+   * Records until the signal aborts. The next batch is read while one is being written.
+   *
+   * @throws TermOverError; what PostgreSQL or Redis throw: the caller begins anew
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    let reading = this.#read(BLOCK_MS);
+    while (!signal.aborted) {
+      const entries = await reading;
+      reading = this.#read(BLOCK_MS);
+      reading.catch(() => undefined); // Its failure is met by the next await.
+      await this.#record(entries, signal);
+    }
+    await this.#publishing;
+  }
+
+  /** Records what the stream holds now, until it is empty. For a shard in which nothing new can happen. */
+  async drain(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const entries = await this.#read(undefined);
+      if (entries.length === 0) break;
+      await this.#record(entries, signal);
+    }
+    await this.#publishing;
+  }
+
+  /** Waits until everything up to this entry is recorded. */
+  async recordedUpTo(id: EntryId, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && isBefore(this.#recorded, id)) {
+      await new Promise<void>((resolve) => this.#onRecorded.push(resolve));
+    }
+  }
+
+  close(): void {
+    this.#reader.disconnect();
+    for (const resolve of this.#onRecorded.splice(0)) resolve();
+  }
+
+  async #read(blockMs: number | undefined): Promise<StreamEntry[]> {
+    const count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor(MAX_READ_BYTES / this.#entryBytes)));
+    const key = eventsKey(this.#shard.tag);
+    const reply =
+      blockMs === undefined
+        ? await this.#reader.xread('COUNT', count, 'STREAMS', key, this.#lastRead)
+        : await this.#reader.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', key, this.#lastRead);
+    const raw = reply?.[0]?.[1] ?? [];
+    const bytes = raw.reduce((sum, [, fields]) => sum + (fields[3]?.length ?? 0), 0);
+    if (raw.length > 0) this.#entryBytes = Math.max(1, bytes / raw.length);
+    this.#lastRead = raw.at(-1)?.[0] ?? this.#lastRead;
+    return raw.map(([id, fields]) => decodeEntry(id, fields));
+  }
+
+  async #record(entries: readonly StreamEntry[], signal: AbortSignal): Promise<void> {
+    for (const batch of toBatches(entries)) {
+      const recorded = await this.#write(batch.transitions, signal);
+      // Publishing overlaps with the next statement, and no more than that: its failure must be met soon.
+      await this.#publishing;
+      this.#publishing = this.#publish(recorded, batch.lastId);
+      this.#publishing.catch(() => undefined); // Met by the next await.
+    }
+  }
+
+  /** While PostgreSQL is away the batch waits here, and later ones in the stream; the term goes on. */
+  async #write(transitions: readonly StreamedTransition[], signal: AbortSignal): Promise<Recorded> {
+    for (;;) {
+      try {
+        return await this.#writeOnce(transitions);
+      } catch (error) {
+        if (error instanceof TermOverError || signal.aborted) throw error;
+        this.#logger.warn({ err: error, transitions: transitions.length }, 'could not record; will try again');
+        await delay(RETRY_MS, undefined, { signal });
+      }
+    }
+  }
+
+  async #writeOnce(transitions: readonly StreamedTransition[]): Promise<Recorded> {
+    try {
+      return await recordAll(this.#database, this.#term, transitions);
+    } catch (error) {
+      if (!SORT_OUT.has(sqlState(error) ?? '')) throw error;
+    }
+    const recorded = await recordWhatContinues(this.#database, this.#term, transitions);
+    if (recorded.refused.length > 0) {
+      const refused = recorded.refused.slice(0, 10).map(({ taskId, seq, status }) => ({ taskId, seq, status }));
+      this.#logger.warn({ refused, count: recorded.refused.length }, 'dropped transitions that contradict PostgreSQL');
+    }
+    return recorded;
+  }
+
+  /** Only when subscribers were told may the entries be dropped. */
+  async #publish(recorded: Recorded, lastId: EntryId): Promise<void> {
+    const again: Change[] = recorded.repeated.length > 0 ? await findPositions(this.#database, recorded.repeated) : [];
+    await publishChanges(this.#broker, this.#shard.lane, [...again, ...recorded.changes]);
+    await this.#shard.lane.redis.xtrim(eventsKey(this.#shard.tag), 'MINID', after(lastId));
+    this.#recorded = lastId;
+    for (const resolve of this.#onRecorded.splice(0)) resolve();
+  }
+}
+
+interface Batch {
+  transitions: StreamedTransition[];
+  lastId: EntryId;
+}
+
+/** Whole entries, about MAX_BATCH transitions each. */
+const toBatches = (entries: readonly StreamEntry[]): Batch[] => {
+  const batches: Batch[] = [];
+  for (const { id, transitions } of entries) {
+    const open = batches.at(-1);
+    if (open && open.transitions.length + transitions.length <= MAX_BATCH) {
+      open.transitions.push(...transitions);
+      open.lastId = id;
+    } else {
+      batches.push({ transitions: [...transitions], lastId: id });
+    }
+  }
+  return batches;
+};
+
+const partsOf = (id: EntryId): [number, number] => {
+  const [ms, n] = id.split('-');
+  return [Number(ms), Number(n)];
+};
+
+const isBefore = (a: EntryId, b: EntryId): boolean => {
+  const [aMs, aN] = partsOf(a);
+  const [bMs, bN] = partsOf(b);
+  return aMs < bMs || (aMs === bMs && aN < bN);
+};
+
+const after = (id: EntryId): EntryId => {
+  const [ms, n] = partsOf(id);
+  return `${ms}-${n + 1}`;
+};
