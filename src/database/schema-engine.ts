@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 import { PrismaPg } from '@prisma/adapter-pg';
 import {
   bindMigrationAwareSqlAdapterFactory,
@@ -27,8 +27,8 @@ let loading: Promise<EngineModule> | undefined;
 const loadEngine = (): Promise<EngineModule> => {
   loading ??= (async () => {
     const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg');
-    const file = fileURLToPath(import.meta.resolve('@prisma/schema-engine-wasm/schema_engine_bg')).replace(/\.js$/, '.wasm');
-    const module = await WebAssembly.compile(readFileSync(file));
+    const file = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
+    const module = await WebAssembly.compile(readFileSync(file.replace(/\.js$/, '.wasm')));
     const { exports } = await WebAssembly.instantiate(module, { './schema_engine_bg.js': glue });
     glue.__wbg_set_wasm(exports);
     exports.__wbindgen_start();

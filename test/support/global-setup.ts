@@ -1,0 +1,37 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { applyMigrations } from '../../src/database/migrate.ts';
+import { startPostgres } from '../../src/local/postgres.ts';
+import { startRedis } from '../../src/local/redis.ts';
+import { createDatabase } from './databases.ts';
+import { FAST_POSTGRES, FAST_REDIS } from './fast-settings.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The superuser's URL of the shared PostgreSQL. */
+    postgresUrl: string;
+    /** A migrated database there, which nobody connects to: the others are copies of it. */
+    templateDatabase: string;
+    redisPort: number;
+  }
+}
+
+/** Starts the one PostgreSQL and the one Redis that all test files share. */
+export default async function globalSetup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'taskflow-test-'));
+  const [postgres, redis] = await Promise.all([
+    startPostgres({ folder: join(folder, 'postgres'), settings: FAST_POSTGRES }),
+    startRedis({ folder: join(folder, 'redis'), settings: FAST_REDIS, onInstall: console.log }),
+  ]);
+  const templateDatabase = 'taskflow_template';
+  await applyMigrations(await createDatabase(postgres.url, templateDatabase));
+  project.provide('postgresUrl', postgres.url);
+  project.provide('templateDatabase', templateDatabase);
+  project.provide('redisPort', redis.port);
+  return async () => {
+    await Promise.all([postgres.stop(), redis.stop()]);
+    await rm(folder, { recursive: true, force: true });
+  };
+}
