@@ -1,0 +1,69 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+
+export { DoNotRetryError, RetryAfterError } from './outcome.ts';
+
+/** What a handler is given. */
+export interface TaskContext<Payload> {
+  readonly payload: Payload;
+  /**
+   * Aborted when going on is pointless: the deadline passed, the lease was lost, or the worker shuts down. Its reason
+   * says which. A handler that ends soon after loses nothing; what it returns then may be ignored.
+   */
+  readonly signal: AbortSignal;
+  readonly taskId: string;
+  /** Counted from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly ownerId: string;
+  readonly queue: string;
+  /** Names the task in every line. */
+  readonly logger: Logger;
+}
+
+/**
+ * Returns the result, which must be JSON (undefined becomes null), or throws. A thrown error is retried with backoff while
+ * attempts are left; see DoNotRetryError and RetryAfterError for the exceptions.
+ */
+export type Handler<Payload> = (context: TaskContext<Payload>) => unknown;
+
+/** A task type that a worker can run. Made by defineTask(). */
+export interface TaskDefinition {
+  readonly type: string;
+  /** Undefined: any payload will do. */
+  readonly payload: z.ZodType | undefined;
+  /** JSON Schema (draft 2020-12) of the payload as text, "null" for any. Submissions are checked with it. */
+  readonly payloadSchema: string;
+  readonly handler: Handler<unknown>;
+}
+
+export interface TaskOptions<Schema extends z.ZodType> {
+  /** 1 to 64 characters out of a-z, A-Z, 0-9, ".", "_" and "-". */
+  type: string;
+  /** What the payload must be. Checked without awaiting: no asynchronous refinements. Default: anything. */
+  payload?: Schema;
+  handler: Handler<z.output<Schema>>;
+}
+
+// Commas, bars and tabs separate names in the broker.
+const TASK_TYPE = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Declares a task type: its name, the form of its payload and what runs it.
+ *
+ * @throws Error when the name is not a task type's
+ */
+export const defineTask = <Schema extends z.ZodType = z.ZodUnknown>(options: TaskOptions<Schema>): TaskDefinition => {
+  if (!TASK_TYPE.test(options.type)) throw new Error(`"${options.type}" cannot name a task type: it must match ${TASK_TYPE}`);
+  return {
+    type: options.type,
+    payload: options.payload,
+    payloadSchema: options.payload ? JSON.stringify(toJsonSchema(options.payload)) : 'null',
+    // Sound because validation gives the handler what its schema put out.
+    handler: options.handler as Handler<unknown>,
+  };
+};
+
+// What submitters send is the input of the schema: defaults are optional there, and transforms have not happened.
+const toJsonSchema = (schema: z.ZodType): unknown =>
+  z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any' });

@@ -1,0 +1,134 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Claim } from '../../src/broker/calls.ts';
+import type { Attempt } from './attempt.ts';
+import { AttemptContext } from './attempt-context.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { TaskDefinition } from './define-task.ts';
+import { DoNotRetryError, type Outcome, outcomeOfError } from './outcome.ts';
+import type { Report } from './reporter.ts';
+
+export interface ExecutorOptions {
+  tasks: ReadonlyMap<string, TaskDefinition>;
+  deadlines: Deadlines;
+  /** Largest result, in bytes of JSON. */
+  maxResultBytes: number;
+  logger: Logger;
+  report: (attempt: Attempt, report: Report) => void;
+}
+
+/** Runs one attempt: load, validate, run, encode, report. Never throws, and reports each attempt once. */
+export const execute = async (attempt: Attempt, options: ExecutorOptions): Promise<void> => {
+  const outcome = await outcomeOf(attempt, options);
+  logFailure(attempt, outcome, options.logger);
+  options.report(attempt, encode(outcome, options.maxResultBytes));
+};
+
+const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {
+  try {
+    const { definition, payload } = load(attempt.claim, options.tasks);
+    const context = new AttemptContext(attempt, validate(definition, payload), options.logger);
+    return run(attempt, () => definition.handler(context), options.deadlines);
+  } catch (error) {
+    return outcomeOfError(error);
+  }
+};
+
+export interface Loaded {
+  definition: TaskDefinition;
+  payload: unknown;
+}
+
+/** Finds what runs the task and reads its payload. @throws DoNotRetryError UNKNOWN_TYPE or INVALID_PAYLOAD */
+export const load = (claim: Claim, tasks: ReadonlyMap<string, TaskDefinition>): Loaded => {
+  const definition = tasks.get(claim.type);
+  if (!definition) throw new DoNotRetryError(`this worker cannot run ${claim.type}`, { code: 'UNKNOWN_TYPE' });
+  try {
+    return { definition, payload: JSON.parse(claim.payload) };
+  } catch (cause) {
+    throw new DoNotRetryError('the payload is not JSON', { code: 'INVALID_PAYLOAD', cause });
+  }
+};
+
+/**
+ * @returns the payload as the schema puts it out, with defaults filled in
+ * @throws DoNotRetryError INVALID_PAYLOAD, naming each field that is wrong
+ */
+export const validate = (definition: TaskDefinition, payload: unknown): unknown => {
+  if (!definition.payload) return payload;
+  const parsed = definition.payload.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  throw new DoNotRetryError(`the payload does not fit: ${z.prettifyError(parsed.error)}`, { code: 'INVALID_PAYLOAD' });
+};
+
+/**
+ * Calls the handler and waits for the first that settles the attempt: the handler, or who stops it. What a stopped handler
+ * does afterwards is ignored.
+ */
+export const run = async (attempt: Attempt, handler: () => unknown, deadlines: Deadlines): Promise<Outcome> => {
+  const { timeoutMs } = attempt.claim;
+  if (timeoutMs !== undefined) deadlines.watch(attempt, timeoutMs);
+  void settleWith(attempt, handler);
+  const outcome = await attempt.outcome;
+  if (timeoutMs !== undefined) deadlines.forget(attempt);
+  return outcome;
+};
+
+const settleWith = async (attempt: Attempt, handler: () => unknown): Promise<void> => {
+  try {
+    attempt.settle({ kind: 'done', result: await handler() });
+  } catch (error) {
+    // An error after the worker asked to stop is the stopping, not a fault of the task.
+    attempt.settle(attempt.isHandedBack ? { kind: 'released' } : outcomeOfError(error));
+  }
+};
+
+/** The outcome as the broker takes it. A result that cannot be kept makes the task fail, without another attempt. */
+export const encode = (outcome: Outcome, maxResultBytes: number): Report => {
+  switch (outcome.kind) {
+    case 'done':
+      return encodeResult(outcome.result, maxResultBytes);
+    case 'retry':
+      return { kind: 'fail', error: JSON.stringify(outcome.failure), retry: '1', delayMs: outcome.delayMs ?? '' };
+    case 'dead-letter':
+      return { kind: 'fail', error: JSON.stringify(outcome.failure), retry: '0', delayMs: '' };
+    case 'released':
+      return { kind: 'release' };
+  }
+};
+
+const encodeResult = (value: unknown, maxResultBytes: number): Report => {
+  const result = toJson(value);
+  if (typeof result !== 'string') return refused('RESULT_NOT_SERIALIZABLE', `the result is not JSON: ${result.problem}`);
+  // A UTF-16 unit takes at most three bytes: most results need no counting.
+  if (result.length * 3 > maxResultBytes) {
+    const bytes = Buffer.byteLength(result);
+    if (bytes > maxResultBytes) {
+      return refused('RESULT_TOO_LARGE', `the result takes ${bytes} bytes; at most ${maxResultBytes} are allowed`);
+    }
+  }
+  return { kind: 'complete', result };
+};
+
+const toJson = (value: unknown): string | { problem: string } => {
+  if (value === undefined) return 'null';
+  try {
+    return JSON.stringify(value) ?? { problem: `it is a ${typeof value}` };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const refused = (code: string, message: string): Report => ({
+  kind: 'fail',
+  error: JSON.stringify({ message, code }),
+  retry: '0',
+  delayMs: '',
+});
+
+const logFailure = ({ claim, isLost }: Attempt, outcome: Outcome, logger: Logger): void => {
+  if (isLost || outcome.kind === 'done' || outcome.kind === 'released') return;
+  const { message, code } = outcome.failure;
+  const mayRetry = outcome.kind === 'retry' && claim.attempt < claim.maxAttempts;
+  logger.info({ taskId: claim.id, type: claim.type, attempt: claim.attempt, code, mayRetry }, `task failed: ${message}`);
+};

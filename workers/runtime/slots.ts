@@ -1,0 +1,74 @@
+import type { Shard } from '../../src/broker/lanes.ts';
+import type { Attempt } from './attempt.ts';
+
+/**
+ * The attempts that this worker holds, at most `concurrency`. One occupies its slot until its outcome was accepted, not
+ * only until its handler ended: while Redis is away, outcomes cannot pile up.
+ */
+export class Slots {
+  readonly concurrency: number;
+  readonly #byShard = new Map<Shard, Map<string, Attempt>>();
+  #taken = 0;
+  #reserved = 0;
+  #onDrained: (() => void) | undefined;
+
+  constructor(concurrency: number) {
+    this.concurrency = concurrency;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** How many tasks may be claimed now: neither taken nor reserved for a claim on its way. */
+  get free(): number {
+    return this.concurrency - this.#taken - this.#reserved;
+  }
+
+  reserve(count: number): void {
+    this.#reserved += count;
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count;
+  }
+
+  take(attempt: Attempt): void {
+    const attempts = this.#attemptsOf(attempt.shard);
+    // A task has one holder. That this worker was given it again says that it lost the earlier lease.
+    attempts.get(attempt.claim.id)?.lose();
+    attempts.set(attempt.claim.id, attempt);
+    this.#taken++;
+  }
+
+  /** Called once for each attempt that was taken. */
+  release(attempt: Attempt): void {
+    const attempts = this.#attemptsOf(attempt.shard);
+    if (attempts.get(attempt.claim.id) === attempt) attempts.delete(attempt.claim.id);
+    this.#taken--;
+    if (this.#taken === 0) this.#onDrained?.();
+  }
+
+  /** By task id: each task has at most one attempt that still counts. */
+  of(shard: Shard): ReadonlyMap<string, Attempt> {
+    return this.#attemptsOf(shard);
+  }
+
+  all(): Attempt[] {
+    return [...this.#byShard.values()].flatMap((attempts) => [...attempts.values()]);
+  }
+
+  /** Resolves when no attempt is held. */
+  async drained(): Promise<void> {
+    if (this.#taken === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onDrained = resolve;
+    await promise;
+  }
+
+  #attemptsOf(shard: Shard): Map<string, Attempt> {
+    let attempts = this.#byShard.get(shard);
+    if (!attempts) this.#byShard.set(shard, (attempts = new Map()));
+    return attempts;
+  }
+}

@@ -1,0 +1,73 @@
+import type { Redis } from 'ioredis';
+import type { Shard } from '../../src/broker/lanes.ts';
+
+export interface WakeListenerOptions {
+  shard: Shard;
+  /** Lists on which a token says that there is something to claim. */
+  keys: readonly string[];
+  /** Told when claiming is worth a try: at a token, at a reconnection, and when nothing came for a while. */
+  onWake: () => void;
+}
+
+/** A safety net for wake-ups that were lost with a connection or a worker. Work that arrives in between wakes at once. */
+const BLOCK_SECONDS = 5;
+/** A read that Redis has not even ended by itself sits on a dead connection. In ms, beyond the above. */
+const REPLY_GRACE_MS = 2_000;
+const RETRY_MS = 1_000;
+
+/** Sleeps in a blocking read on a connection of its own until a shard has work. */
+export class WakeListener {
+  readonly #options: WakeListenerOptions;
+  readonly #connection: Redis;
+  #clientId: number | undefined;
+  #blocked: Promise<void> | undefined;
+  #wasReady = false;
+  #isClosed = false;
+
+  constructor(options: WakeListenerOptions) {
+    this.#options = options;
+    this.#connection = options.shard.lane.connect();
+    this.#connection.on('close', () => (this.#clientId = undefined));
+    this.#connection.on('ready', () => this.#onReady());
+  }
+
+  /** Waits for the next wake-up, unless it waits already. */
+  listen(): void {
+    if (this.#isClosed) return;
+    this.#blocked ??= this.#block();
+  }
+
+  /**
+   * Stops waiting and closes the connection. The read is ended before the connection is: Redis might otherwise give a
+   * token to a connection that nobody reads any more.
+   */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#blocked && this.#clientId !== undefined) {
+      await this.#options.shard.lane.redis.client('UNBLOCK', this.#clientId).then(() => this.#blocked, () => undefined);
+    }
+    this.#connection.disconnect();
+    await this.#blocked;
+  }
+
+  #onReady(): void {
+    // Redis may have been away for long: what came meanwhile gave its tokens to nobody.
+    if (this.#wasReady && !this.#isClosed) this.#options.onWake();
+    this.#wasReady = true;
+  }
+
+  async #block(): Promise<void> {
+    const watchdog = setTimeout(() => this.#connection.disconnect(true), BLOCK_SECONDS * 1_000 + REPLY_GRACE_MS);
+    try {
+      this.#clientId ??= await this.#connection.client('ID');
+      await this.#connection.blpop([...this.#options.keys], BLOCK_SECONDS);
+    } catch {
+      // The connection was closed, or refuses reads. Without the wait, this would go round as fast as it can.
+      if (!this.#isClosed) await new Promise((done) => setTimeout(done, RETRY_MS));
+    } finally {
+      clearTimeout(watchdog);
+    }
+    this.#blocked = undefined;
+    if (!this.#isClosed) this.#options.onWake();
+  }
+}

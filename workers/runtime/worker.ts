@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Claim } from '../../src/broker/calls.ts';
+import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import { Attempt, WorkerStoppingError } from './attempt.ts';
+import { ClaimLoop } from './claim-loop.ts';
+import { Deadlines } from './deadlines.ts';
+import type { TaskDefinition } from './define-task.ts';
+import { type ExecutorOptions, execute } from './executor.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { Reporter } from './reporter.ts';
+import { Slots } from './slots.ts';
+import { within } from './within.ts';
+
+export interface WorkerOptions {
+  /** Stays open when the worker stops: the caller closes it. */
+  broker: Broker;
+  tasks: readonly TaskDefinition[];
+  /** Queues to serve; "*" for all. */
+  queues: readonly string[];
+  /** How many tasks run at once. */
+  concurrency: number;
+  /** How long the worker may be silent before its tasks are given to another, in ms. */
+  leaseMs: number;
+  heartbeatIntervalMs: number;
+  /** Largest result, in bytes of JSON. */
+  maxResultBytes: number;
+  logger: Logger;
+}
+
+export interface StopOptions {
+  /** How long running tasks may go on, in ms. */
+  graceMs: number;
+}
+
+/** How long handlers may take to end once they are told to stop at a shutdown, so that two runs do not overlap. In ms. */
+const ABORT_GRACE_MS = 500;
+/** How long a shutdown waits for Redis to take the last outcomes. What it does not take is run again. In ms. */
+const FLUSH_MS = 3_000;
+
+/** Runs tasks until it is stopped. Needs Redis only, and waits for it wherever it is away. */
+export class Worker {
+  readonly id: string;
+  readonly #options: WorkerOptions;
+  readonly #slots: Slots;
+  readonly #deadlines = new Deadlines();
+  readonly #reporter: Reporter;
+  readonly #keepers: LeaseKeeper[];
+  readonly #heartbeats: Heartbeat[];
+  readonly #claimLoop: ClaimLoop;
+  readonly #executor: ExecutorOptions;
+  readonly #startedAt = new Date();
+  readonly #logger: Logger;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: WorkerOptions) {
+    const { broker, leaseMs, maxResultBytes } = options;
+    this.id = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    this.#options = options;
+    this.#logger = options.logger.child({ workerId: this.id });
+    const logger = this.#logger;
+    const slots = new Slots(options.concurrency);
+    this.#slots = slots;
+    this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claimLoop.wake() });
+    this.#executor = {
+      tasks: new Map(options.tasks.map((task) => [task.type, task])),
+      deadlines: this.#deadlines,
+      maxResultBytes,
+      logger,
+      report: (attempt, report) => this.#reporter.report(attempt, report),
+    };
+    this.#keepers = broker.shards.map((shard) => new LeaseKeeper({ shard, slots, leaseMs, logger }));
+    this.#heartbeats = broker.lanes.map((lane) => this.#openHeartbeat(lane));
+    this.#claimLoop = this.#openClaimLoop();
+    this.#logger.info({ queues: options.queues, concurrency: options.concurrency }, 'worker started');
+  }
+
+  /** How many tasks it holds: running, or ended and not yet reported. */
+  get running(): number {
+    return this.#slots.taken;
+  }
+
+  /**
+   * Claims no more, lets running tasks finish within the grace period, then tells the rest to stop and hands them back
+   * without using up an attempt. Never throws; calling it again waits for the first call.
+   */
+  stop(options: StopOptions): Promise<void> {
+    this.#stopping ??= this.#stop(options);
+    return this.#stopping;
+  }
+
+  async #stop({ graceMs }: StopOptions): Promise<void> {
+    this.#logger.info({ running: this.running, graceMs }, 'worker stops');
+    await this.#claimLoop.stop();
+    if (!(await within(graceMs, this.#slots.drained()))) await this.#handBack();
+    for (const keeper of this.#keepers) keeper.stop();
+    this.#deadlines.stop();
+    this.#reporter.close();
+    await Promise.all(this.#heartbeats.map((heartbeat) => heartbeat.stop()));
+    this.#logger.info({ unreported: this.running }, 'worker stopped');
+  }
+
+  async #handBack(): Promise<void> {
+    for (const attempt of this.#slots.all()) attempt.abort(new WorkerStoppingError());
+    await within(ABORT_GRACE_MS, this.#slots.drained());
+    for (const attempt of this.#slots.all()) attempt.settle({ kind: 'released' });
+    await within(FLUSH_MS, this.#slots.drained());
+  }
+
+  #accept(shard: Shard, claims: readonly Claim[]): void {
+    for (const claim of claims) {
+      const attempt = new Attempt(claim, shard);
+      this.#slots.take(attempt);
+      if (this.#stopping) this.#reporter.report(attempt, { kind: 'release' });
+      // After this turn, so that the next claim is on its way before handlers use the processor.
+      else queueMicrotask(() => void execute(attempt, this.#executor));
+    }
+  }
+
+  #openClaimLoop(): ClaimLoop {
+    const { broker, queues, leaseMs, tasks } = this.#options;
+    return new ClaimLoop({
+      broker,
+      workerId: this.id,
+      queues,
+      types: tasks.map(({ type }) => type),
+      leaseMs,
+      slots: this.#slots,
+      isFreeingSlots: () => this.#reporter.isBusy,
+      accept: (shard, claims) => this.#accept(shard, claims),
+      onRecovered: (shard) => this.#heartbeats.find(({ lane }) => lane === shard.lane)?.beat(),
+      logger: this.#logger,
+    });
+  }
+
+  #openHeartbeat(lane: Broker['high']): Heartbeat {
+    const { heartbeatIntervalMs: intervalMs, tasks } = this.#options;
+    return new Heartbeat({ lane, workerId: this.id, intervalMs, tasks, describe: () => this.#describe(), logger: this.#logger });
+  }
+
+  #describe(): string {
+    const { queues, concurrency } = this.#options;
+    return JSON.stringify({
+      language: 'typescript',
+      host: hostname(),
+      pid: process.pid,
+      version: packageJson.version,
+      queues,
+      concurrency,
+      running: this.running,
+      startedAt: this.#startedAt,
+    });
+  }
+}
+
+/** Starts a worker. It returns at once, and connects, claims and runs by itself from then on. */
+export const startWorker = (options: WorkerOptions): Worker => new Worker(options);
