@@ -16,7 +16,12 @@ const problems = (env: Record<string, string>, needs: Parameters<typeof loadConf
 
 describe('reading settings', () => {
   test('fills in defaults', () => {
-    expect(loadConfig([], {})).toMatchObject({ PORT: 4000, LEASE_MS: 30_000, HEARTBEAT_INTERVAL_SECONDS: 30, REDIS_KEY_PREFIX: 'tf' });
+    expect(loadConfig([], {})).toMatchObject({
+      PORT: 4000,
+      LEASE_MS: 30_000,
+      HEARTBEAT_INTERVAL_SECONDS: 30,
+      REDIS_KEY_PREFIX: 'tf',
+    });
   });
 
   test('takes an empty variable for one that is not set', () => {
@@ -24,12 +29,27 @@ describe('reading settings', () => {
   });
 
   test('turns text into numbers', () => {
-    expect(loadConfig([], { PORT: '5000', HEARTBEAT_INTERVAL_SECONDS: '0.5' })).toMatchObject({ PORT: 5000, HEARTBEAT_INTERVAL_SECONDS: 0.5 });
+    expect(loadConfig([], { PORT: '5000', HEARTBEAT_INTERVAL_SECONDS: '0.5' })).toMatchObject({
+      PORT: 5000,
+      HEARTBEAT_INTERVAL_SECONDS: 0.5,
+    });
   });
 
   test('names every bad value, one a line', () => {
-    const lines = problems({ PORT: 'http', LEASE_MS: '7', ALGORITHM: 'none', WORKER_QUEUES: 'Mail', REDIS_KEY_PREFIX: 'a b' });
-    expect(lines.map((line) => line.split(':')[0]).sort()).toEqual(['ALGORITHM', 'LEASE_MS', 'PORT', 'REDIS_KEY_PREFIX', 'WORKER_QUEUES']);
+    const lines = problems({
+      PORT: 'http',
+      LEASE_MS: '7',
+      ALGORITHM: 'none',
+      WORKER_QUEUES: 'Mail',
+      REDIS_KEY_PREFIX: 'a b',
+    });
+    expect(lines.map((line) => line.split(':')[0]).sort()).toEqual([
+      'ALGORITHM',
+      'LEASE_MS',
+      'PORT',
+      'REDIS_KEY_PREFIX',
+      'WORKER_QUEUES',
+    ]);
   });
 
   test.each([

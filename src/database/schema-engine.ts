@@ -46,7 +46,10 @@ export interface EngineOptions {
  * Runs `use` with an engine that works on this database. Where it wants a database to try migrations out, it gets the same
  * one, which must be empty then.
  */
-export const withSchemaEngine = async <T>({ databaseUrl, schema }: EngineOptions, use: (engine: SchemaEngine) => Promise<T>): Promise<T> => {
+export const withSchemaEngine = async <T>(
+  { databaseUrl, schema }: EngineOptions,
+  use: (engine: SchemaEngine) => Promise<T>,
+): Promise<T> => {
   const { SchemaEngine } = await loadEngine();
   // One connection only: the engine's advisory lock belongs to a session.
   const pool = new CatalogPool({ connectionString: databaseUrl, max: 1 });
@@ -72,7 +75,8 @@ const migrationAdapter = (pool: CatalogPool): SqlMigrationAwareDriverAdapterFact
     const queryRaw = adapter.queryRaw.bind(adapter);
     adapter.queryRaw = async (query) => {
       const result = await queryRaw(query);
-      for (const column of pool.charColumns.get(result.rows) ?? []) result.columnTypes[column] = ColumnTypeEnum.Character;
+      for (const column of pool.charColumns.get(result.rows) ?? [])
+        result.columnTypes[column] = ColumnTypeEnum.Character;
       return result;
     };
     // The adapter splits scripts at every semicolon, which tears functions apart. PostgreSQL takes a script whole, and

@@ -30,9 +30,18 @@ export const postgresUser = (folders: string[]): PostgresUser => {
   const closed = folders.map(closedAncestor).find((folder) => folder !== undefined);
   if (closed === undefined) return { owner, start: (command, args) => [command, args, owner] };
   if (!hasSetpriv()) {
-    throw new TaskFlowError('UNAVAILABLE', `PostgreSQL cannot run as root, and user ${USER} may not enter ${closed}; start TaskFlow as another user or from another folder`);
+    throw new TaskFlowError(
+      'UNAVAILABLE',
+      `PostgreSQL cannot run as root, and user ${USER} may not enter ${closed}; start TaskFlow as another user or from another folder`,
+    );
   }
-  const prefix = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups', '--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
+  const prefix = [
+    `--reuid=${owner.uid}`,
+    `--regid=${owner.gid}`,
+    '--clear-groups',
+    '--inh-caps=+dac_override',
+    '--ambient-caps=+dac_override',
+  ];
   return { owner, start: (command, args) => ['setpriv', [...prefix, command, ...args], {}] };
 };
 
@@ -53,13 +62,18 @@ const idOf = (flag: '-u' | '-g'): number | undefined => {
 
 const makeUser = (flag: '-u' | '-g'): number => {
   try {
-    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', USER], { stdio: 'ignore' });
+    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', USER], {
+      stdio: 'ignore',
+    });
   } catch {
     // Another process may have made the user in the meantime; what counts is whether there is one.
   }
   const id = idOf(flag);
   if (id === undefined) {
-    throw new TaskFlowError('UNAVAILABLE', `PostgreSQL cannot run as root, and no user ${USER} could be made; start TaskFlow as another user`);
+    throw new TaskFlowError(
+      'UNAVAILABLE',
+      `PostgreSQL cannot run as root, and no user ${USER} could be made; start TaskFlow as another user`,
+    );
   }
   return id;
 };

@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TaskFlowError } from '../errors.ts';
@@ -8,7 +17,7 @@ import { onPort } from './free-port.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { type PostgresUser, postgresUser } from './postgres-user.ts';
 import { identify } from './process-identity.ts';
-import { lastLine, type LocalServer, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
+import { type LocalServer, lastLine, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
 
 export interface PostgresOptions {
   /** Where its data, password and log are kept. Made when it is not there; relative to the working folder. */
@@ -41,7 +50,11 @@ export const startPostgres = async (options: PostgresOptions): Promise<LocalServ
   removeStalePidFile(data);
   return onPort(options.port, async (port) => {
     const settings = Object.entries({ ...settingsFor(port), ...options.settings });
-    const [command, args, as] = user.start(binaries.postgres, ['-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])]);
+    const [command, args, as] = user.start(binaries.postgres, [
+      '-D',
+      data,
+      ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ]);
     const server = await startServerProcess({ name: NAME, folder, command, args, as, gentle: 'SIGINT' });
     await waitForLog(server, 'database system is ready to accept connections', port);
     const url = `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;

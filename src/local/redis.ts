@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { TaskFlowError } from '../errors.ts';
 import { onPort } from './free-port.ts';
-import { lastLine, type LocalServer, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
+import { type LocalServer, lastLine, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
 
 export interface RedisOptions {
   /** Where its data and log are kept. Made when it is not there; relative to the working folder. */
@@ -41,7 +41,13 @@ export const startRedis = async (options: RedisOptions): Promise<LocalServer> =>
       gentle: 'SIGTERM',
     });
     await waitForLog(server, 'Ready to accept connections', port);
-    return { url: `redis://127.0.0.1:${port}`, port, pid: server.identity.pid, exited: server.exited, stop: server.stop };
+    return {
+      url: `redis://127.0.0.1:${port}`,
+      port,
+      pid: server.identity.pid,
+      exited: server.exited,
+      stop: server.stop,
+    };
   });
 };
 
@@ -62,7 +68,10 @@ const findRedis = (onInstall: (line: string) => void): string => {
   const command = found ?? installRedis(onInstall);
   const major = majorVersion(command);
   if (major === undefined || major < MIN_MAJOR) {
-    throw new TaskFlowError('UNAVAILABLE', `${command} is of version ${major ?? 'unknown'}, but Redis ${MIN_MAJOR}.0 or newer, or Valkey, is needed`);
+    throw new TaskFlowError(
+      'UNAVAILABLE',
+      `${command} is of version ${major ?? 'unknown'}, but Redis ${MIN_MAJOR}.0 or newer, or Valkey, is needed`,
+    );
   }
   return command;
 };
@@ -74,7 +83,8 @@ const majorVersion = (command: string): number | undefined => {
 };
 
 const installRedis = (onInstall: (line: string) => void): string => {
-  const advice = 'install it (on Debian or Ubuntu: apt-get install redis-server; on macOS: brew install redis) and start again';
+  const advice =
+    'install it (on Debian or Ubuntu: apt-get install redis-server; on macOS: brew install redis) and start again';
   const hasApt = spawnSync('apt-get', ['--version']).status === 0;
   if (!hasApt || process.getuid?.() !== 0) {
     throw new TaskFlowError('UNAVAILABLE', `Neither valkey-server nor redis-server was found; ${advice}`);
@@ -85,7 +95,10 @@ const installRedis = (onInstall: (line: string) => void): string => {
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'redis-server']]) {
     const { status, stderr } = spawnSync('apt-get', ['-qq', ...args], { env, encoding: 'utf8' });
     if (status !== 0) {
-      throw new TaskFlowError('UNAVAILABLE', `apt-get ${args[0]} failed: ${lastLine(stderr)}; Redis is needed: ${advice}`);
+      throw new TaskFlowError(
+        'UNAVAILABLE',
+        `apt-get ${args[0]} failed: ${lastLine(stderr)}; Redis is needed: ${advice}`,
+      );
     }
   }
   return 'redis-server';

@@ -130,7 +130,9 @@ export const startServerProcess = async (options: ServerOptions): Promise<Server
 const identityOfChild = async (child: ChildProcess, name: string): Promise<ProcessIdentity> => {
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(new TaskFlowError('UNAVAILABLE', `${name} cannot be started: ${error.message}`)));
+    child.once('error', (error) =>
+      reject(new TaskFlowError('UNAVAILABLE', `${name} cannot be started: ${error.message}`)),
+    );
   });
   // A child that ended at once is no longer to be identified; nothing else can have its pid before it is waited for.
   return (child.pid === undefined ? undefined : identify(child.pid)) ?? { pid: child.pid ?? 0, startedAt: 'ended' };

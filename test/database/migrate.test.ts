@@ -36,7 +36,10 @@ const dailyPartitions = `
 describe('applying migrations', () => {
   test('makes an empty database ready, with partitions from yesterday on', async () => {
     const url = await emptyDatabase();
-    const [today] = await query<{ day: string }>(url, `SELECT to_char(now() AT TIME ZONE 'UTC', '"tasks_"YYYYMMDD') AS day`);
+    const [today] = await query<{ day: string }>(
+      url,
+      `SELECT to_char(now() AT TIME ZONE 'UTC', '"tasks_"YYYYMMDD') AS day`,
+    );
 
     const applied = await applyMigrations(url);
 
@@ -49,7 +52,10 @@ describe('applying migrations', () => {
   test('keeps the history that prisma migrate keeps', async () => {
     const url = await emptyDatabase();
     await applyMigrations(url);
-    const history = await query(url, 'SELECT migration_name, applied_steps_count, finished_at IS NOT NULL AS finished, rolled_back_at FROM _prisma_migrations');
+    const history = await query(
+      url,
+      'SELECT migration_name, applied_steps_count, finished_at IS NOT NULL AS finished, rolled_back_at FROM _prisma_migrations',
+    );
     expect(history[0]).toEqual({ migration_name: CORE, applied_steps_count: 1, finished: true, rolled_back_at: null });
   });
 
@@ -83,19 +89,25 @@ describe('the drift check', () => {
   });
 
   test('names a column that no migration makes', async () => {
-    const schema = await alteredSchema((text) => text.replace('tags        String[]', 'tags        String[]\n  colour      String?'));
+    const schema = await alteredSchema((text) =>
+      text.replace('tags        String[]', 'tags        String[]\n  colour      String?'),
+    );
     expect(await findDrift(await emptyDatabase(), schema)).toMatch(/`tasks`[\s\S]*Added column `colour`/);
   });
 
   test('names a table and an index that the schema lacks', async () => {
-    const schema = await alteredSchema((text) => text.replace(/model IdempotencyKey \{[^}]*\}/, '').replace('@@index([ownerId, id])', ''));
+    const schema = await alteredSchema((text) =>
+      text.replace(/model IdempotencyKey \{[^}]*\}/, '').replace('@@index([ownerId, id])', ''),
+    );
     const drift = await findDrift(await emptyDatabase(), schema);
     expect(drift).toContain('idempotency_keys');
     expect(drift).toMatch(/Removed index on columns \(owner_id, id\)/);
   });
 
   test('notices another type of a column and another value of an enum', async () => {
-    const schema = await alteredSchema((text) => text.replace('seq         Int', 'seq         BigInt').replace('  CANCELLED\n', '  CANCELED\n'));
+    const schema = await alteredSchema((text) =>
+      text.replace('seq         Int', 'seq         BigInt').replace('  CANCELLED\n', '  CANCELED\n'),
+    );
     const drift = await findDrift(await emptyDatabase(), schema);
     expect(drift).toContain('`seq`');
     expect(drift).toContain('CANCELED');

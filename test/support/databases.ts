@@ -30,9 +30,14 @@ export const createDatabase = async (serverUrl: string, name: string, template =
 
 /** Drops a database and cuts off whoever is still connected to it. */
 export const dropDatabase = async (serverUrl: string, name: string): Promise<void> => {
-  await withClient(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`));
+  await withClient(serverUrl, (client) =>
+    client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`),
+  );
 };
 
 /** Runs one statement on a connection of its own, past all our code. */
-export const query = async <R extends pg.QueryResultRow>(url: string, sql: string, values: unknown[] = []): Promise<R[]> =>
-  withClient(url, async (client) => (await client.query<R>(sql, values)).rows);
+export const query = async <R extends pg.QueryResultRow>(
+  url: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<R[]> => withClient(url, async (client) => (await client.query<R>(sql, values)).rows);

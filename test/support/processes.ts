@@ -57,7 +57,7 @@ export const spawnProcess = (args: readonly string[], env: Readonly<Record<strin
 export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>>): TestProcess => {
   const child = spawn(process.execPath, args, {
     cwd: tmpdir(),
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -97,7 +97,12 @@ const endWithTest = (child: ChildProcess): void => {
   }
 };
 
-const waitForMatch = (child: ChildProcess, output: () => string, pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray> =>
+const waitForMatch = (
+  child: ChildProcess,
+  output: () => string,
+  pattern: RegExp,
+  timeoutMs: number,
+): Promise<RegExpExecArray> =>
   new Promise((resolve, reject) => {
     const settle = (failure?: string): void => {
       const match = pattern.exec(output());

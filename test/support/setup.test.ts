@@ -67,6 +67,8 @@ describe('waiting for a condition', () => {
   });
 
   test('says what it waited for, and what it saw last', async () => {
-    await expect(waitFor(() => false, { timeoutMs: 20, what: 'pigs fly' })).rejects.toThrow('until pigs fly (last seen: false)');
+    await expect(waitFor(() => false, { timeoutMs: 20, what: 'pigs fly' })).rejects.toThrow(
+      'until pigs fly (last seen: false)',
+    );
   });
 });

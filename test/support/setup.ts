@@ -45,7 +45,11 @@ export const setup = async (options: SetupOptions = {}): Promise<TestApp> => {
   const databaseUrl = await createMigratedDatabase(serverUrl, name, options.postgres !== undefined);
   const env = settingsFor(databaseUrl, redisPort, name, options.settings ?? {});
   const config = loadConfig(['database', 'secret'], env);
-  const database = openDatabase({ url: databaseUrl, poolSize: config.DATABASE_POOL_SIZE, timeoutMs: config.DATABASE_TIMEOUT_MS });
+  const database = openDatabase({
+    url: databaseUrl,
+    poolSize: config.DATABASE_POOL_SIZE,
+    timeoutMs: config.DATABASE_TIMEOUT_MS,
+  });
   const broker = await openBroker(config);
   const close = async (): Promise<void> => {
     await removeKeys(broker, name);
@@ -65,7 +69,12 @@ const createMigratedDatabase = async (serverUrl: string, name: string, isPrivate
   return url;
 };
 
-const settingsFor = (databaseUrl: string, redisPort: number, prefix: string, more: Record<string, string>): Record<string, string> => ({
+const settingsFor = (
+  databaseUrl: string,
+  redisPort: number,
+  prefix: string,
+  more: Record<string, string>,
+): Record<string, string> => ({
   DATABASE_URL: databaseUrl,
   DATABASE_POOL_SIZE: '5',
   REDIS_HOST_HIGH: '127.0.0.1',

@@ -13,7 +13,10 @@ const STEP_MS = 10;
  * Polls in short steps until `condition` gives something truthy, and returns that. For states that have no event to wait
  * for. When the time is up it fails with `what`, the last value, and the last error of the condition, which may throw.
  */
-export const waitFor = async <T>(condition: () => T | Promise<T>, options: WaitOptions = {}): Promise<Exclude<Awaited<T>, false | null | undefined>> => {
+export const waitFor = async <T>(
+  condition: () => T | Promise<T>,
+  options: WaitOptions = {},
+): Promise<Exclude<Awaited<T>, false | null | undefined>> => {
   const { timeoutMs = 10_000, what = 'the condition holds' } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {

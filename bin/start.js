@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+// The way in on a fresh clone: plain JavaScript for any Node from 20 on, without dependencies. It installs and generates
+// what is missing or out of date, then runs the rest with the Node 24 that npm installed.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BIN = join(ROOT, 'node_modules', '.bin');
+const GENERATED = join(ROOT, 'src', 'database', 'generated');
+
+const env = {
+  ...process.env,
+  PATH: `${BIN}${delimiter}${process.env.PATH}`,
+  // Prisma wants to download its schema engine when it is installed and when it generates, and uses it for neither. Any
+  // file that exists keeps it from that.
+  PRISMA_SCHEMA_ENGINE_BINARY: process.env.PRISMA_SCHEMA_ENGINE_BINARY ?? process.execPath,
+};
+
+const readJson = (path) => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Whether node_modules holds what package-lock.json asks for. npm notes what it has installed in a file of the same form;
+ * optional packages may be missing there, since most of them are for other systems.
+ */
+const isInstalled = () => {
+  const wanted = readJson(join(ROOT, 'package-lock.json'))?.packages ?? {};
+  const present = readJson(join(ROOT, 'node_modules', '.package-lock.json'))?.packages;
+  if (!present || !existsSync(join(BIN, 'node'))) return false;
+  return Object.entries(wanted).every(([path, { version, optional, devOptional }]) => {
+    if (path === '') return true;
+    const found = present[path];
+    return found ? found.version === version : optional === true || devOptional === true;
+  });
+};
+
+/** A fingerprint of what the generated client is made from. */
+const generatorInput = () => {
+  const hash = createHash('sha256').update(readFileSync(join(ROOT, 'prisma', 'schema.prisma')));
+  for (const name of ['prisma', '@pothos/plugin-prisma']) {
+    hash.update(String(readJson(join(ROOT, 'node_modules', name, 'package.json'))?.version));
+  }
+  return hash.digest('hex');
+};
+
+const STAMP = join(GENERATED, '.input-hash');
+
+const isGenerated = () =>
+  existsSync(join(GENERATED, 'client', 'client.ts')) &&
+  existsSync(STAMP) &&
+  readFileSync(STAMP, 'utf8') === generatorInput();
+
+/** Runs a program until its end. Its own output is shown, and signals reach it. @returns the exit code */
+const run = (command, args) =>
+  new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: 'inherit', shell: process.platform === 'win32' });
+    const forward = (signal) => {
+      // Ctrl-C reaches the child directly, and a second signal might mean "at once" to it. This process only waits.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    };
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, forward);
+    child.on('error', (error) => {
+      console.error(`${command} cannot be run: ${error.message}`);
+      resolve(127);
+    });
+    child.on('exit', (code, signal) => {
+      for (const name of signals) process.off(name, forward);
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+
+const tool = (name, ...args) => run(join(BIN, name), args);
+
+const install = async () => {
+  if (isInstalled()) return 0;
+  console.log('Installing packages with npm ci; the first time this takes a minute');
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  return npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
+};
+
+const generate = async () => {
+  console.log('Generating the database client from prisma/schema.prisma');
+  const code = await tool('prisma', 'generate', '--no-hints');
+  if (code === 0) writeFileSync(STAMP, generatorInput());
+  return code;
+};
+
+const TESTS = ['vitest', 'run'];
+const CHECKS = [['biome', 'check', '--error-on-warnings'], ['tsc'], TESTS];
+
+const COMMANDS = {
+  up: (args) => [['node', 'src/cli.ts', 'up', ...args]],
+  test: (args) => (args.length > 0 ? [[...TESTS, ...args]] : CHECKS),
+  generate: () => [],
+};
+
+const main = async ([name = 'up', ...args]) => {
+  const command = COMMANDS[name];
+  if (!command) {
+    console.error(`unknown command ${name}; there are: ${Object.keys(COMMANDS).join(', ')}`);
+    return 2;
+  }
+  const preparations = [install, () => (name === 'generate' || !isGenerated() ? generate() : 0)];
+  const steps = command(args).map((step) => () => tool(...step));
+  for (const step of [...preparations, ...steps]) {
+    const code = await step();
+    if (code !== 0) return code;
+  }
+  return 0;
+};
+
+process.exitCode = await main(process.argv.slice(2));
