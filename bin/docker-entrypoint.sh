@@ -1,0 +1,13 @@
+#!/bin/sh
+# Starts the process that SERVICE_TYPE names; arguments, if there are any, are a taskflow command instead.
+set -eu
+if [ "$#" -gt 0 ]; then
+  exec node src/cli.ts "$@"
+fi
+case "${SERVICE_TYPE:-}" in
+  api | manager | worker | migrate) exec node src/cli.ts "$SERVICE_TYPE" ;;
+  *)
+    echo "SERVICE_TYPE must be api, manager, worker or migrate, not '${SERVICE_TYPE:-}'" >&2
+    exit 64
+    ;;
+esac

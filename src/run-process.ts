@@ -1,0 +1,77 @@
+import { Broker } from './broker/lanes.ts';
+import { type Config, loadConfig, type Need } from './config.ts';
+import { type Database, openDatabase } from './database/client.ts';
+import { TaskFlowError } from './errors.ts';
+import { createLogger, type Logger, quietly } from './logger.ts';
+
+/** What is told to stop when the process is. */
+export interface Running {
+  stop(): Promise<void>;
+}
+
+export const openBroker = (config: Config, logger: Logger): Broker =>
+  new Broker(
+    {
+      high: { host: config.REDIS_HOST_HIGH, port: config.REDIS_PORT_HIGH, password: config.REDIS_PASSWORD_HIGH },
+      low: { host: config.REDIS_HOST_LOW, port: config.REDIS_PORT_LOW, password: config.REDIS_PASSWORD_LOW },
+      prefix: config.REDIS_KEY_PREFIX,
+      shardsPerLane: config.SHARDS_PER_LANE,
+      commandTimeoutMs: config.REDIS_TIMEOUT_MS,
+    },
+    quietly(logger, 'no connection to Redis; trying again'),
+  );
+
+export const openConfiguredDatabase = (config: Config): Database =>
+  openDatabase({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL_SIZE,
+    timeoutMs: config.DATABASE_TIMEOUT_MS,
+  });
+
+/** Ends with one line on stderr for errors that a person can mend, with a stack for the others. */
+export const exitWith = (error: unknown): never => {
+  const text = error instanceof TaskFlowError ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+};
+
+/** A second signal, or this many ms after the first, ends the process at once. */
+const MAX_STOP_MS = 60_000;
+
+/**
+ * Runs one kind of process until SIGTERM or SIGINT, or until the process that started it is gone (`taskflow up` keeps a
+ * channel open to its children for that).
+ *
+ * @param needs the settings that this kind cannot do without
+ * @param start begins the work; what it returns is stopped at the end
+ */
+export const runProcess = async (
+  name: string,
+  needs: readonly Need[],
+  start: (config: Config, logger: Logger) => Promise<Running> | Running,
+): Promise<void> => {
+  const config = loadConfig(needs);
+  const logger = createLogger(config.LOG_LEVEL, name);
+  const running = await start(config, logger);
+  let isStopping = false;
+  const stop = (reason: string): void => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    logger.info({ reason }, 'stopping');
+    setTimeout(() => process.exit(1), MAX_STOP_MS).unref();
+    running.stop().then(
+      () => {
+        logger.info('stopped');
+        process.exit(0);
+      },
+      (error) => {
+        logger.error({ err: error }, 'could not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  if (process.channel) process.on('disconnect', () => stop('its parent is gone'));
+  logger.info('started');
+};
