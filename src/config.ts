@@ -5,14 +5,24 @@ import { TaskFlowError } from './errors.ts';
  * Every setting: its environment variable, form, default and meaning. This is the only file that reads the environment.
  * The README's table of settings is compared with this one by a test.
  */
-const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string): T => schema.meta({ unit, description: meaning });
+const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string): T =>
+  schema.meta({ unit, description: meaning });
 
-const wholeNumber = (initial: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(initial);
+const wholeNumber = (initial: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(initial);
 
 const SettingsSchema = z.object({
   DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager and migrate.'),
-  DATABASE_POOL_SIZE: setting(wholeNumber(10, 2, 500), 'connections', 'PostgreSQL connections of one process, at most.'),
-  DATABASE_TIMEOUT_MS: setting(wholeNumber(5_000, 100, 600_000), 'ms', 'How long connecting to PostgreSQL, or one statement, may take.'),
+  DATABASE_POOL_SIZE: setting(
+    wholeNumber(10, 2, 500),
+    'connections',
+    'PostgreSQL connections of one process, at most.',
+  ),
+  DATABASE_TIMEOUT_MS: setting(
+    wholeNumber(5_000, 100, 600_000),
+    'ms',
+    'How long connecting to PostgreSQL, or one statement, may take.',
+  ),
 
   REDIS_HOST_HIGH: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the high lane.'),
   REDIS_PORT_HIGH: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
@@ -20,32 +30,90 @@ const SettingsSchema = z.object({
   REDIS_HOST_LOW: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the low lane; may be the same server.'),
   REDIS_PORT_LOW: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
   REDIS_PASSWORD_LOW: setting(z.string().optional(), 'text', 'Its password.'),
-  REDIS_KEY_PREFIX: setting(z.string().regex(/^[a-z0-9_-]{1,40}$/).default('tf'), 'text', 'Before every key; TaskFlows with different ones share a Redis.'),
+  REDIS_KEY_PREFIX: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9_-]{1,40}$/)
+      .default('tf'),
+    'text',
+    'Before every key; TaskFlows with different ones share a Redis.',
+  ),
   REDIS_TIMEOUT_MS: setting(wholeNumber(2_000, 50, 60_000), 'ms', 'How long one Redis command may take.'),
-  SHARDS_PER_LANE: setting(wholeNumber(1, 1, 64), 'shards', 'Partitions of a lane. The same for all processes; to change it, let all tasks end first.'),
+  SHARDS_PER_LANE: setting(
+    wholeNumber(1, 1, 64),
+    'shards',
+    'Partitions of a lane. The same for all processes; to change it, let all tasks end first.',
+  ),
 
   HOST: setting(z.string().default('0.0.0.0'), 'address', 'Where the api listens.'),
   PORT: setting(wholeNumber(4_000, 0, 65_535), 'port', 'Where the api listens.'),
-  SECRET_KEY: setting(z.string().default(''), 'text', 'Signs the tokens of logins. Needed by api; at least 32 characters.'),
+  SECRET_KEY: setting(
+    z.string().default(''),
+    'text',
+    'Signs the tokens of logins. Needed by api; at least 32 characters.',
+  ),
   ALGORITHM: setting(z.enum(['HS256', 'HS384', 'HS512']).default('HS256'), 'name', 'How tokens are signed.'),
   ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
   MAX_PAYLOAD_BYTES: setting(wholeNumber(262_144, 1, 16_777_216), 'bytes', 'Largest payload of a task, as JSON.'),
   MAX_REQUEST_BYTES: setting(wholeNumber(33_554_432, 1_024, 268_435_456), 'bytes', 'Largest body of an HTTP request.'),
-  SUBSCRIBER_BUFFER: setting(wholeNumber(10_000, 10, 1_000_000), 'messages', 'How far one subscriber may fall behind before it is cut off.'),
+  SUBSCRIBER_BUFFER: setting(
+    wholeNumber(10_000, 10, 1_000_000),
+    'messages',
+    'How far one subscriber may fall behind before it is cut off.',
+  ),
 
-  WORKER_QUEUES: setting(z.string().regex(/^(\*|[a-z0-9._-]{1,64}(,[a-z0-9._-]{1,64})*)$/).default('*'), 'names', 'Queues that a worker serves, with commas between; * for all.'),
+  WORKER_QUEUES: setting(
+    z
+      .string()
+      .regex(/^(\*|[a-z0-9._-]{1,64}(,[a-z0-9._-]{1,64})*)$/)
+      .default('*'),
+    'names',
+    'Queues that a worker serves, with commas between; * for all.',
+  ),
   WORKER_CONCURRENCY: setting(wholeNumber(100, 1, 10_000), 'tasks', 'How many tasks a worker runs at once.'),
   MAX_RESULT_BYTES: setting(wholeNumber(1_048_576, 1, 67_108_864), 'bytes', 'Largest result of a task, as JSON.'),
-  LEASE_MS: setting(wholeNumber(30_000, 300, 3_600_000), 'ms', 'How long a worker may be silent before its tasks are given to another. Extended at a third of it.'),
-  HEARTBEAT_INTERVAL_SECONDS: setting(z.coerce.number().min(0.1).max(3_600).default(30), 'seconds', 'How often a worker says that it lives; after three missed ones it is no longer listed.'),
-  SHUTDOWN_GRACE_MS: setting(wholeNumber(10_000, 0, 3_600_000), 'ms', 'How long running tasks may go on after SIGTERM; the rest is handed back.'),
+  LEASE_MS: setting(
+    wholeNumber(30_000, 300, 3_600_000),
+    'ms',
+    'How long a worker may be silent before its tasks are given to another. Extended at a third of it.',
+  ),
+  HEARTBEAT_INTERVAL_SECONDS: setting(
+    z.coerce.number().min(0.1).max(3_600).default(30),
+    'seconds',
+    'How often a worker says that it lives; after three missed ones it is no longer listed.',
+  ),
+  SHUTDOWN_GRACE_MS: setting(
+    wholeNumber(10_000, 0, 3_600_000),
+    'ms',
+    'How long running tasks may go on after SIGTERM; the rest is handed back.',
+  ),
 
-  LEADER_LEASE_MS: setting(wholeNumber(3_000, 300, 60_000), 'ms', 'After how long another manager takes over a shard whose leader died.'),
-  RECONCILE_INTERVAL_MS: setting(wholeNumber(5_000, 100, 600_000), 'ms', 'How often a manager looks for committed tasks that Redis does not know.'),
+  LEADER_LEASE_MS: setting(
+    wholeNumber(3_000, 300, 60_000),
+    'ms',
+    'After how long another manager takes over a shard whose leader died.',
+  ),
+  RECONCILE_INTERVAL_MS: setting(
+    wholeNumber(5_000, 100, 600_000),
+    'ms',
+    'How often a manager looks for committed tasks that Redis does not know.',
+  ),
 
-  TASKFLOW_HOME: setting(z.string().default('.taskflow'), 'folder', 'Data of `taskflow up`: PostgreSQL, Redis, the sample login.'),
-  FILES_DIR: setting(z.string().default(''), 'folder', 'The folder that the built-in tasks may read files from. Empty: none.'),
-  LOG_LEVEL: setting(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'), 'name', 'What is logged.'),
+  TASKFLOW_HOME: setting(
+    z.string().default('.taskflow'),
+    'folder',
+    'Data of `taskflow up`: PostgreSQL, Redis, the sample login.',
+  ),
+  FILES_DIR: setting(
+    z.string().default(''),
+    'folder',
+    'The folder that the built-in tasks may read files from. Empty: none.',
+  ),
+  LOG_LEVEL: setting(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    'name',
+    'What is logged.',
+  ),
 });
 
 export type Config = Readonly<z.infer<typeof SettingsSchema>>;

@@ -21,12 +21,19 @@ const toClaims = (raw: unknown): Claim[] => {
   const flat = raw as (string | number)[];
   const claims: Claim[] = [];
   for (let i = 0; i < flat.length; i += CLAIM_FIELDS) {
-    const [id, token, attempt, max, timeout, ownerId, queue, type, payload] = flat.slice(i, i + CLAIM_FIELDS).map(String) as [
-      string, string, string, string, string, string, string, string, string,
-    ];
+    const [id, token, attempt, max, timeout, ownerId, queue, type, payload] = flat
+      .slice(i, i + CLAIM_FIELDS)
+      .map(String) as [string, string, string, string, string, string, string, string, string];
     claims.push({
-      id, token, attempt: Number(attempt), maxAttempts: Number(max),
-      timeoutMs: timeout === '' ? undefined : Number(timeout), ownerId, queue, type, payload,
+      id,
+      token,
+      attempt: Number(attempt),
+      maxAttempts: Number(max),
+      timeoutMs: timeout === '' ? undefined : Number(timeout),
+      ownerId,
+      queue,
+      type,
+      payload,
     });
   }
   return claims;
@@ -39,28 +46,51 @@ const toNothing = (): void => undefined;
 // The contract of each function stands at the head of its file in functions/.
 
 export const enqueue = defineFunction({
-  name: 'enqueue', args: ['epoch'], items: ['id', 'runAt', 'head', 'payload'], reply: String,
+  name: 'enqueue',
+  args: ['epoch'],
+  items: ['id', 'runAt', 'head', 'payload'],
+  reply: String,
 });
 export const restore = defineFunction({
-  name: 'restore', args: ['epoch'], items: ['id', 'status', 'seq', 'attempt', 'runAt', 'head', 'payload'], reply: toNumber,
+  name: 'restore',
+  args: ['epoch'],
+  items: ['id', 'status', 'seq', 'attempt', 'runAt', 'head', 'payload'],
+  reply: toNumber,
 });
 export const claim = defineFunction({
-  name: 'claim', args: ['worker', 'limit', 'leaseMs', 'lowFirst', 'queues', 'types'], items: [], reply: toClaims,
+  name: 'claim',
+  args: ['worker', 'limit', 'leaseMs', 'lowFirst', 'queues', 'types'],
+  items: [],
+  reply: toClaims,
 });
 export const complete = defineFunction({
-  name: 'complete', args: ['worker'], items: ['id', 'token', 'result'], reply: toStrings,
+  name: 'complete',
+  args: ['worker'],
+  items: ['id', 'token', 'result'],
+  reply: toStrings,
 });
 export const fail = defineFunction({
-  name: 'fail', args: ['worker'], items: ['id', 'token', 'error', 'retry', 'delayMs'], reply: toStrings,
+  name: 'fail',
+  args: ['worker'],
+  items: ['id', 'token', 'error', 'retry', 'delayMs'],
+  reply: toStrings,
 });
 export const release = defineFunction({
-  name: 'release', args: ['worker'], items: ['id', 'token'], reply: toStrings,
+  name: 'release',
+  args: ['worker'],
+  items: ['id', 'token'],
+  reply: toStrings,
 });
 export const extendLeases = defineFunction({
-  name: 'extend', args: ['leaseMs'], items: ['id', 'token'], reply: toStrings,
+  name: 'extend',
+  args: ['leaseMs'],
+  items: ['id', 'token'],
+  reply: toStrings,
 });
 export const promote = defineFunction({
-  name: 'promote', args: ['limit'], items: [],
+  name: 'promote',
+  args: ['limit'],
+  items: [],
   reply: (raw) => {
     const [promoted, nextMs] = raw as [number, number];
     return { promoted, nextMs: nextMs < 0 ? undefined : nextMs };
@@ -68,15 +98,23 @@ export const promote = defineFunction({
 });
 export const reap = defineFunction({ name: 'reap', args: ['limit'], items: [], reply: toNumber });
 export const heartbeat = defineFunction({
-  name: 'heartbeat', args: ['worker', 'description', 'ttlMs'], items: ['type', 'payloadSchema'], reply: toNothing,
+  name: 'heartbeat',
+  args: ['worker', 'description', 'ttlMs'],
+  items: ['type', 'payloadSchema'],
+  reply: toNothing,
 });
 export const goodbye = defineFunction({ name: 'goodbye', args: ['worker'], items: [], reply: toNothing });
 export const lead = defineFunction({
-  name: 'lead', args: ['holder', 'leaseMs'], items: [],
+  name: 'lead',
+  args: ['holder', 'leaseMs'],
+  items: [],
   reply: (raw) => (['no', 'still', 'from-now-on'] as const)[raw as 0 | 1 | 2],
 });
 export const resign = defineFunction({ name: 'resign', args: ['holder'], items: [], reply: toNothing });
 export const setEpoch = defineFunction({
-  name: 'set_epoch', args: ['epoch', 'state', 'runId'], items: [], reply: (raw) => raw === 1,
+  name: 'set_epoch',
+  args: ['epoch', 'state', 'runId'],
+  items: [],
+  reply: (raw) => raw === 1,
 });
 export const missing = defineFunction({ name: 'missing', args: [], items: ['id'], reply: toStrings });

@@ -29,11 +29,29 @@ export const decodeEntry = (id: EntryId, fields: readonly string[]): StreamEntry
   const atMs = Number(fields[1]);
   const transitions = (fields[3] ?? '').split('\n').map((line): StreamedTransition => {
     const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = line.split('\t') as [
-      string, string, string, string, string, string, string, string, string, string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
     ];
     return {
-      taskId, seq: Number(seq), status, attempt: Number(attempt), ownerId, queue, type, workerId,
-      runAtMs: runAt === '' ? undefined : Number(runAt), data, atMs,
+      taskId,
+      seq: Number(seq),
+      status,
+      attempt: Number(attempt),
+      ownerId,
+      queue,
+      type,
+      workerId,
+      runAtMs: runAt === '' ? undefined : Number(runAt),
+      data,
+      atMs,
     };
   });
   return { id, transitions };

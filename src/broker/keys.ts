@@ -22,7 +22,8 @@ export const survivesRebuild = (tag: string, key: string): boolean =>
 
 /** Pub/sub channels of a lane. A fixed number, chosen by owner: a channel an owner would cost a PUBLISH an owner. */
 export const REALTIME_CHANNELS = 16;
-export const realtimeChannel = (prefix: string, lane: string, index: number): string => `${prefix}:${lane}:realtime:${index}`;
+export const realtimeChannel = (prefix: string, lane: string, index: number): string =>
+  `${prefix}:${lane}:realtime:${index}`;
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
 
 /** Where managers say that they live, so that they share the shards evenly. Beside the shards, in the high lane. */

@@ -98,7 +98,11 @@ export class Broker {
 
   /** Waits until both lanes answer. For processes that have nothing to do without Redis, and for tests. */
   async ready(): Promise<void> {
-    await Promise.all(this.lanes.map(({ redis }) => (redis.status === 'ready' ? undefined : new Promise<void>((done) => redis.once('ready', done)))));
+    await Promise.all(
+      this.lanes.map(({ redis }) =>
+        redis.status === 'ready' ? undefined : new Promise<void>((done) => redis.once('ready', done)),
+      ),
+    );
   }
 
   close(): void {

@@ -1,11 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
-import { applyMigrations } from '../database/migrate.ts';
+import { promisify } from 'node:util';
 import { TaskFlowError } from '../errors.ts';
 import { isPortFree, PortInUseError } from './free-port.ts';
 import { startPostgres } from './postgres.ts';
@@ -62,9 +61,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const refused = started.find((each) => each.status === 'rejected');
     if (refused) throw refused.reason;
     const [postgres, redis] = servers as [LocalServer, LocalServer];
-    await applyMigrations(postgres.url);
-    say('Starting api, manager and worker …');
     const env = settingsFor(options, postgres, redis);
+    await migrate(env);
+    say('Starting api, manager and worker …');
     for (const name of PROCESSES)
       children.push(new SupervisedProcess(name, env, join(home, 'logs', `${name}.log`), say));
     const url = `http://localhost:${port}`;
@@ -96,6 +95,18 @@ const settingsFor = (
   PORT: String(port),
   FILES_DIR: filesDir,
 });
+
+const migrate = async (env: NodeJS.ProcessEnv): Promise<void> => {
+  try {
+    await promisify(execFile)(process.execPath, [CLI, 'migrate'], { env: { ...process.env, ...env } });
+  } catch (error) {
+    const { stderr } = error as { stderr?: string };
+    throw new TaskFlowError(
+      'UNAVAILABLE',
+      `The migrations could not be applied: ${stderr?.trim().split('\n')[0] || error}`,
+    );
+  }
+};
 
 /** The key that signs tokens is made at the first start, so that logins outlive a restart. */
 const keptSecret = (file: string): string => {

@@ -1,14 +1,21 @@
 import { TaskFlowError } from '../errors.ts';
 
+/** What may wait for one subscriber, in characters: results of tasks may have a million each. */
+const MAX_SIZE = 64 * 1024 * 1024;
+/** What `drain` gives at once, in characters. */
+const DRAIN_SIZE = 1024 * 1024;
+
 /**
  * A bounded queue between a feed, which never waits, and one subscriber, who may. A subscriber that falls further behind
- * than the limit is cut off with SLOW_CONSUMER instead of filling the server's memory; it can resume.
+ * than the limits is cut off with SLOW_CONSUMER instead of filling the server's memory; it can resume.
  */
 export class Mailbox<T> implements AsyncIterableIterator<T> {
   readonly #limit: number;
   readonly #onClose: () => void;
+  readonly #sizeOf: (message: T) => number;
   #messages: T[] = [];
   #head = 0;
+  #size = 0;
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
   #isClosed = false;
@@ -16,10 +23,12 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   /**
    * @param limit messages that may wait
    * @param onClose called once, when the subscriber has left or was cut off
+   * @param sizeOf characters of a message; 64 Mi may wait. Default: sizes do not matter
    */
-  constructor(limit: number, onClose: () => void) {
+  constructor(limit: number, onClose: () => void, sizeOf: (message: T) => number = () => 0) {
     this.#limit = limit;
     this.#onClose = onClose;
+    this.#sizeOf = sizeOf;
   }
 
   push(message: T): void {
@@ -28,17 +37,37 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
       this.#waiting.resolve({ value: message, done: false });
       this.#waiting = undefined;
     } else if (this.#messages.length - this.#head >= this.#limit) {
-      this.fail(new TaskFlowError('SLOW_CONSUMER', `More than ${this.#limit} messages wait for this subscriber.`, { limit: this.#limit }));
+      this.fail(
+        new TaskFlowError('SLOW_CONSUMER', `More than ${this.#limit} messages wait for this subscriber.`, {
+          limit: this.#limit,
+        }),
+      );
+    } else if (this.#size >= MAX_SIZE) {
+      this.fail(
+        new TaskFlowError('SLOW_CONSUMER', `More than ${MAX_SIZE} characters wait for this subscriber.`, {
+          limit: MAX_SIZE,
+        }),
+      );
     } else {
       this.#messages.push(message);
+      this.#size += this.#sizeOf(message);
     }
+  }
+
+  /** What waits now, without waiting for more: at most `limit` messages, and fewer where they are large. */
+  drain(limit: number): T[] {
+    const drained: T[] = [];
+    const enough = this.#size - DRAIN_SIZE;
+    while (drained.length < limit && this.#head < this.#messages.length && this.#size >= enough) {
+      drained.push(this.#take());
+    }
+    return drained;
   }
 
   /** Cuts the subscriber off: what waits is dropped, and its next read throws `error`. */
   fail(error: Error): void {
     if (this.#isClosed) return;
-    this.#messages = [];
-    this.#head = 0;
+    this.#empty();
     if (this.#waiting) {
       this.#waiting.reject(error);
       this.#waiting = undefined;
@@ -62,8 +91,7 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   }
 
   return(): Promise<IteratorResult<T>> {
-    this.#messages = [];
-    this.#head = 0;
+    this.#empty();
     this.#close();
     this.#waiting?.resolve({ value: undefined, done: true });
     this.#waiting = undefined;
@@ -77,11 +105,15 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   // Shifting an array of thousands for each message would be quadratic: it is emptied in one go when all was read.
   #take(): T {
     const message = this.#messages[this.#head++] as T;
-    if (this.#head === this.#messages.length) {
-      this.#messages = [];
-      this.#head = 0;
-    }
+    this.#size -= this.#sizeOf(message);
+    if (this.#head === this.#messages.length) this.#empty();
     return message;
+  }
+
+  #empty(): void {
+    this.#messages = [];
+    this.#head = 0;
+    this.#size = 0;
   }
 
   #close(): void {

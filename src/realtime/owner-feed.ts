@@ -17,6 +17,8 @@ const HOLE_MS = 50;
 /** Changes kept while a hole is open; beyond that they are read from PostgreSQL as well. */
 const MAX_AHEAD = 20_000;
 
+const sizeOfChange = ({ data }: Change): number => data.length;
+
 interface Listener {
   taskId: string | undefined;
   mailbox: Mailbox<Change>;
@@ -91,7 +93,7 @@ export class OwnerFeed {
   subscribe(taskId?: string): Mailbox<Change> {
     const listener: Listener = {
       taskId,
-      mailbox: new Mailbox(this.#options.subscriberBuffer, () => this.#unsubscribe(listener)),
+      mailbox: new Mailbox(this.#options.subscriberBuffer, () => this.#unsubscribe(listener), sizeOfChange),
     };
     this.#listeners.add(listener);
     if (taskId !== undefined) {

@@ -1,7 +1,7 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
+import { queuesChannel, realtimeChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import { type Change, decodeChange, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -129,9 +129,12 @@ export class RealtimeRouter {
     let isLate = false;
     const listening = this.#listenToChannel(channelOfOwner(ownerId)).then(() => (isLate ? feed.catchUp() : undefined));
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, SUBSCRIBE_TIMEOUT_MS).unref());
-    await Promise.race([listening, timeout.then(() => {
-      isLate = true;
-    })]);
+    await Promise.race([
+      listening,
+      timeout.then(() => {
+        isLate = true;
+      }),
+    ]);
   }
 
   #listenToChannel(channel: number): Promise<void> {

@@ -16,7 +16,11 @@ export interface ShardBatch {
 /** Tasks in one FCALL, at most: a larger one would block Redis for everybody else for too long. */
 const CHUNK = 500;
 
-export const groupByShard = (broker: Broker, tasks: readonly NewTask[], epochOf: (shard: Shard) => string | undefined): ShardBatch[] => {
+export const groupByShard = (
+  broker: Broker,
+  tasks: readonly NewTask[],
+  epochOf: (shard: Shard) => string | undefined,
+): ShardBatch[] => {
   const batches = new Map<string, ShardBatch>();
   for (const task of tasks) {
     const shard = broker.shardFor(task.priority, task.id);
@@ -46,7 +50,8 @@ export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: 
   }
   const outcomes = await Promise.allSettled(calls);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed) logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
+  if (failed)
+    logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
   return failed === undefined;
 };
 

@@ -19,7 +19,7 @@ export const changeData = (change: Change): unknown => {
  * The task as it is after a change; the recorder's UPDATE says the same in SQL (workers/manager/record-store.ts), and a
  * test compares the two.
  */
-export const applyChange = (task: Task, change: Change): Task => {
+export const applyChange = <T extends Omit<Task, 'payload' | 'result'>>(task: T, change: Change): T & Pick<Task, 'result'> => {
   const status = change.status as TaskStatus;
   const at = new Date(change.atMs);
   const isHeld = status !== 'QUEUED' && status !== 'SCHEDULED';
@@ -34,6 +34,7 @@ export const applyChange = (task: Task, change: Change): Task => {
     startedAt: status === 'PROCESSING' ? at : task.startedAt,
     finishedAt: hasEnded(status) ? at : null,
     result: status === 'COMPLETED' ? (changeData(change) as Task['result']) : null,
-    error: status === 'COMPLETED' ? null : failed && change.data !== '' ? (changeData(change) as Task['error']) : task.error,
+    error:
+      status === 'COMPLETED' ? null : failed && change.data !== '' ? (changeData(change) as Task['error']) : task.error,
   };
 };

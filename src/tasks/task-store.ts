@@ -20,7 +20,9 @@ export interface InsertedFeed {
 const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(pick);
 
 /** The place of each row among those of its owner, from 1, and how many each owner has. */
-export const placesByOwner = (rows: readonly { ownerId: string }[]): { places: number[]; counts: Map<string, number> } => {
+export const placesByOwner = (
+  rows: readonly { ownerId: string }[],
+): { places: number[]; counts: Map<string, number> } => {
   const counts = new Map<string, number>();
   const places = rows.map(({ ownerId }) => {
     const place = (counts.get(ownerId) ?? 0) + 1;
@@ -32,8 +34,16 @@ export const placesByOwner = (rows: readonly { ownerId: string }[]): { places: n
 
 /** Columns that are null in most rows are not sent: they cost as much as the others. */
 const rareColumns = (tasks: readonly NewTask[]) => {
-  if (!tasks.some((task) => task.runAt !== null || task.timeoutMs !== null || task.tags.length > 0 || task.status !== 'QUEUED')) {
-    return { arrays: Prisma.empty, names: Prisma.empty, values: Prisma.sql`'QUEUED'::task_status, NULL::timestamptz, NULL::int, '{}'::text[]` };
+  if (
+    !tasks.some(
+      (task) => task.runAt !== null || task.timeoutMs !== null || task.tags.length > 0 || task.status !== 'QUEUED',
+    )
+  ) {
+    return {
+      arrays: Prisma.empty,
+      names: Prisma.empty,
+      values: Prisma.sql`'QUEUED'::task_status, NULL::timestamptz, NULL::int, '{}'::text[]`,
+    };
   }
   return {
     arrays: Prisma.sql`, ${column(tasks, (task) => task.status)}::task_status[], ${column(tasks, (task) => task.runAt?.toISOString() ?? null)}::timestamptz[],
@@ -95,7 +105,10 @@ export const insertTasks = async (
     SELECT feeds.owner_id, feeds.base, now()::timestamptz(3) AS at, checked.every_owner_has_a_feed
     FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS every_owner_has_a_feed) AS checked
     LEFT JOIN feeds ON true`;
-  return { feeds: rows.map((row) => ({ ownerId: row.owner_id, base: Number(row.base) })), at: rows[0]?.at ?? new Date() };
+  return {
+    feeds: rows.map((row) => ({ ownerId: row.owner_id, base: Number(row.base) })),
+    at: rows[0]?.at ?? new Date(),
+  };
 };
 
 /** Deletes outbox rows whose tasks Redis has. */
@@ -145,7 +158,12 @@ const toChange = (row: ChangeRow): Change => ({
 });
 
 /** An owner's changes with position > `after`, in order, at most `limit`. A completed task's last one carries its result. */
-export const readChanges = async (session: DatabaseSession, ownerId: string, after: number, limit: number): Promise<Change[]> => {
+export const readChanges = async (
+  session: DatabaseSession,
+  ownerId: string,
+  after: number,
+  limit: number,
+): Promise<Change[]> => {
   const rows = await session.$queryRaw<ChangeRow[]>`
     SELECT e.owner_id, e.position, e.task_id, e.seq, e.status::text, e.attempt, t.queue, t.type, e.worker_id, e.at,
       coalesce(e.detail, CASE WHEN e.status = 'COMPLETED' THEN t.result END)::text AS data,
@@ -157,7 +175,10 @@ export const readChanges = async (session: DatabaseSession, ownerId: string, aft
 };
 
 /** The last position of each of these owners. */
-export const readPositions = async (session: DatabaseSession, ownerIds: readonly string[]): Promise<Map<string, number>> => {
+export const readPositions = async (
+  session: DatabaseSession,
+  ownerIds: readonly string[],
+): Promise<Map<string, number>> => {
   const rows = await session.$queryRaw<{ owner_id: string; position: bigint }[]>`
     SELECT owner_id, position FROM owner_feeds WHERE owner_id = ANY(${[...ownerIds]}::uuid[])`;
   return new Map(rows.map((row) => [row.owner_id, Number(row.position)]));
@@ -189,7 +210,10 @@ export const takeIdempotencyKeys = async (
     ON CONFLICT DO NOTHING RETURNING key`;
   if (taken.length === wanted.length) return [];
   const isTaken = new Set(taken.map(({ key }) => key));
-  const others = column(sorted.filter(({ key }) => !isTaken.has(key)), (row) => row.key);
+  const others = column(
+    sorted.filter(({ key }) => !isTaken.has(key)),
+    (row) => row.key,
+  );
   const rows = await session.$queryRaw<{ key: string; task_id: string; request_hash: Uint8Array }[]>`
     SELECT key, task_id, request_hash FROM idempotency_keys WHERE owner_id = ${ownerId}::uuid AND key = ANY(${others}::text[])`;
   return rows.map((row) => ({ key: row.key, taskId: row.task_id, requestHash: row.request_hash }));

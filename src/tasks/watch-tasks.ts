@@ -2,12 +2,12 @@ import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
-import type { Mailbox } from '../realtime/mailbox.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
+import { closing } from './closing.ts';
 import { findTask } from './find-tasks.ts';
 import { applyChange, changeData } from './task-snapshot.ts';
 import { hasEnded, type TaskStatus } from './task-state.ts';
-import { readChanges, type Task } from './task-store.ts';
+import type { Task } from './task-store.ts';
 
 export interface WatchServices {
   database: Database;
@@ -16,33 +16,6 @@ export interface WatchServices {
 
 /** The columns of an event that clients see. */
 export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
-
-const PAGE = 500;
-
-/**
- * Ties a generator to the mailbox it reads from. A generator that waits for a message would answer `return()` only
- * after the next one: closing its mailbox first ends it at once.
- */
-const closing = <T>(changes: Mailbox<Change>, source: AsyncGenerator<T>): AsyncIterableIterator<T> => ({
-  async next() {
-    try {
-      const result = await source.next();
-      if (result.done) await changes.return();
-      return result;
-    } catch (error) {
-      await changes.return();
-      throw error;
-    }
-  },
-  async return() {
-    await changes.return();
-    await source.return(undefined);
-    return { value: undefined, done: true };
-  },
-  [Symbol.asyncIterator]() {
-    return this;
-  },
-});
 
 const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
   const task = await findTask(database, ownerId, taskId);
@@ -57,7 +30,11 @@ const watched = async ({ database, router }: WatchServices, ownerId: string | un
  * @param ownerId whose task it must be; undefined for an admin
  * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
  */
-export const watchTask = async (services: WatchServices, ownerId: string | undefined, taskId: string): Promise<AsyncIterableIterator<Task>> => {
+export const watchTask = async (
+  services: WatchServices,
+  ownerId: string | undefined,
+  taskId: string,
+): Promise<AsyncIterableIterator<Task>> => {
   const changes = await watched(services, ownerId, taskId);
   // Read again now that changes are being collected: nothing falls between.
   const states = async function* () {
@@ -104,31 +81,6 @@ export const watchTaskEvents = async (
     }
   };
   return closing(changes, events());
-};
-
-/**
- * Every transition of an owner's tasks after a position of the owner's feed, in order, each once.
- *
- * @param after undefined: from now on
- * @throws SLOW_CONSUMER from the iterator
- */
-export const watchChanges = async ({ database, router }: WatchServices, ownerId: string, after: number | undefined): Promise<AsyncIterableIterator<Change>> => {
-  const { position: start, changes } = await router.subscribe(ownerId);
-  const ordered = async function* () {
-    let last = after ?? start;
-    while (last < start) {
-      const page = await readChanges(database, ownerId, last, PAGE);
-      for (const change of page) {
-        if (change.position > start) break;
-        yield change;
-        last = change.position;
-      }
-      // Positions that retention has dropped are skipped.
-      if (page.length < PAGE) last = start;
-    }
-    for await (const change of changes) if (change.position > last) yield change;
-  };
-  return closing(changes, ordered());
 };
 
 /** An event as its row has it. A COMPLETED event has no detail: the result is the task's. */

@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import { lead, resign } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { metaKey } from '../../src/broker/keys.ts';
-import { loadLibrary } from '../../src/broker/library.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
+import { loadLibrary } from '../../src/broker/library.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 
 export interface LeaderOptions {

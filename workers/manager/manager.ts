@@ -44,7 +44,8 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
         holder: id,
         leaseMs,
         mayLead: () => leading().length < fairShare,
-        work: (signal) => manageShard({ broker, database, config, logger: logger.child({ shard: shard.id }) }, shard, signal),
+        work: (signal) =>
+          manageShard({ broker, database, config, logger: logger.child({ shard: shard.id }) }, shard, signal),
         logger: logger.child({ shard: shard.id }),
       }),
   );
@@ -64,7 +65,10 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
       logger.warn({ err: error }, 'could not make partitions ahead; will try again');
     }
   };
-  const timers = [setInterval(() => void share(), leaseMs), setInterval(() => void makePartitions(), PARTITION_INTERVAL_MS)];
+  const timers = [
+    setInterval(() => void share(), leaseMs),
+    setInterval(() => void makePartitions(), PARTITION_INTERVAL_MS),
+  ];
   void makePartitions();
   void share();
   for (const leader of leaders) leader.start();

@@ -37,7 +37,12 @@ export const beginTerm = async (database: Database, shardId: string): Promise<bi
  * @param by 1, or 2 to shut out at once every submitter that knew the epoch before
  * @returns the epoch, or undefined when another manager leads by now
  */
-export const beginEpoch = async (database: Database, shardId: string, term: bigint, by: 1 | 2): Promise<bigint | undefined> => {
+export const beginEpoch = async (
+  database: Database,
+  shardId: string,
+  term: bigint,
+  by: 1 | 2,
+): Promise<bigint | undefined> => {
   const [row] = await database.$queryRaw<{ epoch: bigint }[]>`
     UPDATE shards SET epoch = epoch + ${by}, previous_epoch_at = CASE WHEN ${by} = 2 THEN clock_timestamp() ELSE epoch_at END,
       epoch_at = clock_timestamp()
@@ -46,7 +51,11 @@ export const beginEpoch = async (database: Database, shardId: string, term: bigi
 };
 
 /** Outbox rows of a shard whose submitter must have been done long ago. */
-export const findForgotten = async (database: Database, shardId: string, olderThanMs: number): Promise<OutboxEntry[]> => {
+export const findForgotten = async (
+  database: Database,
+  shardId: string,
+  olderThanMs: number,
+): Promise<OutboxEntry[]> => {
   const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string }[]>`
     SELECT id, min_id, max_id FROM outbox
     WHERE shard_id = ${shardId} AND created_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1_000}::float8)
@@ -58,7 +67,11 @@ export const findForgotten = async (database: Database, shardId: string, olderTh
  * Of these outbox rows, those whose submitters may no longer enqueue: written before the epoch before this one began, so
  * that the epoch which their submitters knew is too old by now.
  */
-export const shutOut = async (database: Database, shardId: string, rows: readonly OutboxEntry[]): Promise<OutboxEntry[]> => {
+export const shutOut = async (
+  database: Database,
+  shardId: string,
+  rows: readonly OutboxEntry[],
+): Promise<OutboxEntry[]> => {
   const allowed = await database.$queryRaw<{ id: string }[]>`
     SELECT o.id FROM outbox o JOIN shards s ON s.id = o.shard_id
     WHERE s.id = ${shardId} AND o.id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND o.created_at < s.previous_epoch_at - interval '2 ms'`;
@@ -130,7 +143,11 @@ const FIRST_ID = '00000000-0000-0000-0000-000000000000';
  * All unfinished tasks of these priorities that were written before the present epoch began, oldest first, span by span.
  * Without an index on the status (it would cost every transition), this reads all ids once: about 30 ms for 20,000.
  */
-export async function* unfinishedTasks(database: Database, shardId: string, priorities: readonly string[]): AsyncGenerator<UnfinishedTask[]> {
+export async function* unfinishedTasks(
+  database: Database,
+  shardId: string,
+  priorities: readonly string[],
+): AsyncGenerator<UnfinishedTask[]> {
   let last = FIRST_ID;
   for (;;) {
     const [span] = await database.$queryRaw<{ end: string | null }[]>`

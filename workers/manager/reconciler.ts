@@ -38,7 +38,14 @@ export class Reconciler {
   readonly #recorder: Recorder;
   readonly #logger: Logger;
 
-  constructor(parts: { broker: Broker; shard: Shard; database: Database; term: Term; recorder: Recorder; logger: Logger }) {
+  constructor(parts: {
+    broker: Broker;
+    shard: Shard;
+    database: Database;
+    term: Term;
+    recorder: Recorder;
+    logger: Logger;
+  }) {
     this.#broker = parts.broker;
     this.#shard = parts.shard;
     this.#database = parts.database;
@@ -115,7 +122,10 @@ export class Reconciler {
     signal.throwIfAborted();
     let restored = 0;
     for (let start = 0; start < absent.length; start += CHUNK) {
-      restored += await this.#restore(String(epoch), await loadUntouched(this.#database, absent.slice(start, start + CHUNK)));
+      restored += await this.#restore(
+        String(epoch),
+        await loadUntouched(this.#database, absent.slice(start, start + CHUNK)),
+      );
     }
     await deleteOutboxRows(this.#database, rows);
     if (restored > 0) this.#logger.warn({ restored }, 'enqueued tasks whose submitter could not');

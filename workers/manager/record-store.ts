@@ -84,7 +84,8 @@ const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(
 const time = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
 
 /** Details of events: a COMPLETED one has none, its result is the task's. */
-const detailOf = ({ status, data }: StreamedTransition): string | null => (status === 'COMPLETED' || data === '' ? null : data);
+const detailOf = ({ status, data }: StreamedTransition): string | null =>
+  status === 'COMPLETED' || data === '' ? null : data;
 
 const isHeld = (status: string): boolean => status !== 'QUEUED' && status !== 'SCHEDULED';
 
@@ -97,7 +98,11 @@ const rareState = (states: readonly FinalState[]) => {
         names: Prisma.sql`, run_at, error`,
         sets: Prisma.sql`, run_at = coalesce(n.run_at, t.run_at), error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE coalesce(n.error::json, t.error) END`,
       }
-    : { arrays: Prisma.empty, names: Prisma.empty, sets: Prisma.sql`, error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE t.error END` };
+    : {
+        arrays: Prisma.empty,
+        names: Prisma.empty,
+        sets: Prisma.sql`, error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE t.error END`,
+      };
 };
 
 const countMinutes = (transitions: readonly StreamedTransition[]) => {
@@ -124,12 +129,16 @@ const countMinutes = (transitions: readonly StreamedTransition[]) => {
  * @returns each owner's position before the batch
  * @throws division_by_zero (22012) where something does not continue, the term is over, or an owner is gone
  */
-const writeTransitions = async (session: DatabaseSession, { shardId, term }: Term, transitions: readonly StreamedTransition[]): Promise<Map<string, number>> => {
+const writeTransitions = async (
+  session: DatabaseSession,
+  { shardId, term }: Term,
+  transitions: readonly StreamedTransition[],
+): Promise<Map<string, number>> => {
   const states = finalStates(transitions);
   const ids = column(states, ({ id }) => id);
   const { places, counts } = placesByOwner(transitions);
   const rare = rareState(states);
-  const [first = '', last = ''] = [ids.reduce((a, b) => (a < b ? a : b)), ids.reduce((a, b) => (a > b ? a : b))];
+  const sorted = ids.toSorted();
   const rows = await session.$queryRaw<{ owner_id: string; base: bigint }[]>`
     WITH fence AS MATERIALIZED (
       SELECT 1 FROM shards WHERE id = ${shardId} AND term = ${term} FOR SHARE
@@ -144,7 +153,7 @@ const writeTransitions = async (session: DatabaseSession, { shardId, term }: Ter
         ${column(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? time(atMs) : null))}::timestamptz[],
         ${column(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data : null))}::text[] ${rare.arrays})
         AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
-      WHERE t.id = n.id AND t.id >= ${first}::uuid AND t.id <= ${last}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
+      WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
         AND (SELECT count(*) FROM fence) = 1
       RETURNING 1
     ), locked AS (
@@ -191,7 +200,11 @@ export class TermOverError extends Error {
  *
  * @throws what PostgreSQL answers; `recordWhatContinues` then sorts it out
  */
-export const recordAll = async (database: Database, term: Term, transitions: readonly StreamedTransition[]): Promise<Recorded> => ({
+export const recordAll = async (
+  database: Database,
+  term: Term,
+  transitions: readonly StreamedTransition[],
+): Promise<Recorded> => ({
   changes: toChanges(transitions, await writeTransitions(database, term, transitions)),
   repeated: [],
   refused: [],
@@ -202,7 +215,11 @@ export const recordAll = async (database: Database, term: Term, transitions: rea
  *
  * @throws TermOverError; what PostgreSQL answers when it cannot be reached
  */
-export const recordWhatContinues = async (database: Database, term: Term, transitions: readonly StreamedTransition[]): Promise<Recorded> =>
+export const recordWhatContinues = async (
+  database: Database,
+  term: Term,
+  transitions: readonly StreamedTransition[],
+): Promise<Recorded> =>
   database.$transaction(async (transaction) => {
     const [led] = await transaction.$queryRaw<unknown[]>`
       SELECT 1 FROM shards WHERE id = ${term.shardId} AND term = ${term.term} FOR SHARE`;
@@ -218,7 +235,10 @@ export const recordWhatContinues = async (database: Database, term: Term, transi
   });
 
 /** Which transitions continue the tasks, which does PostgreSQL have already, and which contradict it? */
-export const sortOut = (tasks: readonly { id: string; seq: number; status: TaskStatus }[], transitions: readonly StreamedTransition[]) => {
+export const sortOut = (
+  tasks: readonly { id: string; seq: number; status: TaskStatus }[],
+  transitions: readonly StreamedTransition[],
+) => {
   const current = new Map(tasks.map(({ id, seq, status }) => [id, { seq, status }]));
   const fitting: StreamedTransition[] = [];
   const repeated: StreamedTransition[] = [];
@@ -251,11 +271,17 @@ const withValidData = (transition: StreamedTransition): StreamedTransition => {
 
 const toChanges = (transitions: readonly StreamedTransition[], bases: Map<string, number>): Change[] => {
   const { places } = placesByOwner(transitions);
-  return transitions.map((transition, i) => ({ ...transition, position: (bases.get(transition.ownerId) ?? 0) + (places[i] ?? 0) }));
+  return transitions.map((transition, i) => ({
+    ...transition,
+    position: (bases.get(transition.ownerId) ?? 0) + (places[i] ?? 0),
+  }));
 };
 
 /** Finds the feed positions of transitions that PostgreSQL has, so that they can be published (again). */
-export const findPositions = async (database: Database, transitions: readonly StreamedTransition[]): Promise<Change[]> => {
+export const findPositions = async (
+  database: Database,
+  transitions: readonly StreamedTransition[],
+): Promise<Change[]> => {
   const rows = await database.$queryRaw<{ task_id: string; seq: number; position: bigint; status: string }[]>`
     SELECT task_id, seq, position, status::text FROM task_events
     WHERE task_id = ANY(${[...new Set(column(transitions, ({ taskId }) => taskId))]}::uuid[])`;

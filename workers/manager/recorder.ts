@@ -7,7 +7,14 @@ import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, sqlState } from '../../src/database/client.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
-import { findPositions, type Recorded, recordAll, recordWhatContinues, type Term, TermOverError } from './record-store.ts';
+import {
+  findPositions,
+  type Recorded,
+  recordAll,
+  recordWhatContinues,
+  type Term,
+  TermOverError,
+} from './record-store.ts';
 
 /** Entries in one read, at most; one entry holds what one call of a worker changed. */
 const MAX_ENTRIES = 200;
