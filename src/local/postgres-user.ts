@@ -39,6 +39,8 @@ export const postgresUser = (folders: string[]): PostgresUser => {
     `--reuid=${owner.uid}`,
     `--regid=${owner.gid}`,
     '--clear-groups',
+    // Without it access(2), by which initdb looks for the server, would not count the right.
+    '--securebits=+no_setuid_fixup',
     '--inh-caps=+dac_override',
     '--ambient-caps=+dac_override',
   ];

@@ -87,7 +87,6 @@ describe.each(KINDS)('a local $name', ({ name, start, write, read }) => {
     const folder = await temporaryFolder();
     const first = await started(folder);
     await write(first);
-    if (name === 'Redis') await redisCommand(first, 'WAITAOF', '1', '0', '0').catch(() => first.stop());
     process.kill(first.pid, 'SIGKILL');
     await first.exited;
     if (name === 'PostgreSQL') {

@@ -1,8 +1,8 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 
 /** Closes the output with one plain line, "12 passed, 0 failed", for whoever reads it by machine. */
 export default class SummaryReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[], reason: TestRunEndReason): void {
     let passed = 0;
     let skipped = 0;
     let failed = unhandledErrors.length;
@@ -16,6 +16,8 @@ export default class SummaryReporter implements Reporter {
         else skipped++;
       }
     }
+    // Nothing ran, or the run was cut short: that is not a success, even though no single test failed.
+    if (failed === 0 && (reason !== 'passed' || passed === 0)) failed = 1;
     const line = `${passed} passed, ${failed} failed`;
     process.stdout.write(`\n${skipped > 0 ? `${line}, ${skipped} skipped` : line}\n`);
   }

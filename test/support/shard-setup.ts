@@ -1,0 +1,46 @@
+import { type Claim, claim, enqueue, setEpoch } from '../../src/broker/calls.ts';
+import type { Shard } from '../../src/broker/lanes.ts';
+import { setup, type TestApp } from './setup.ts';
+import { headOf } from './shard-state.ts';
+
+/** One shard in its epoch 7, for tests of the Lua functions. Ids of tasks are whatever the test likes. */
+export interface TestShard extends AsyncDisposable {
+  app: TestApp;
+  shard: Shard;
+  add(id: string, more?: Parameters<typeof headOf>[0] & { payload?: string; runAt?: number | '' }): Promise<void>;
+  /** Claims as worker w1, of all queues. */
+  claim(more?: Partial<Parameters<typeof claim>[1]>): Promise<Claim[]>;
+  /** Writes a lease's end into the past. */
+  expire(...ids: string[]): Promise<void>;
+  /** Forgets the events so far. */
+  clearEvents(): Promise<void>;
+  loseData(): Promise<void>;
+}
+
+export const META = { epoch: '7', state: 'ready', runId: 'run' };
+
+export const setupShard = async (): Promise<TestShard> => {
+  const app = await setup();
+  const [shard] = app.broker.low.shards as [Shard];
+  const { redis } = shard.lane;
+  for (const state of ['rebuilding', 'ready']) await setEpoch(shard, { epoch: 7, state, runId: 'run' });
+  return {
+    app,
+    shard,
+    add: async (id, { payload = '{"n":1}', runAt = '', ...head } = {}) => {
+      await enqueue(shard, { epoch: 7 }, [{ id, runAt, head: headOf(head), payload }]);
+    },
+    claim: (more = {}) =>
+      claim(shard, { worker: 'w1', limit: 100, leaseMs: 30_000, lowFirst: 0, queues: '*', types: 'echo', ...more }),
+    expire: async (...ids) => {
+      for (const id of ids) await redis.zadd(`${shard.tag}:leases`, 'XX', 1, id);
+    },
+    clearEvents: async () => {
+      await redis.del(`${shard.tag}:events`);
+    },
+    loseData: async () => {
+      await redis.del(`${shard.tag}:meta`);
+    },
+    [Symbol.asyncDispose]: () => app.close(),
+  };
+};
