@@ -9,9 +9,9 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Stands in for `taskflow`: tells its arguments, and takes its time to stop. */
 const CLI = `
-  console.log('cli', process.version, JSON.stringify(process.argv.slice(2)));
   const stop = (signal) => { console.log('stopping on', signal); setTimeout(() => process.exit(7), 200); };
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  console.log('cli', process.version, JSON.stringify(process.argv.slice(2)));
   if (process.argv.includes('end')) process.exit(5);
   setInterval(() => {}, 1e6);
 `;
