@@ -1,11 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import { inject } from 'vitest';
 import { type Claim, claim, enqueue, setEpoch } from '../../src/broker/calls.ts';
-import type { Shard } from '../../src/broker/lanes.ts';
-import { setup, type TestApp } from './setup.ts';
+import { Broker, type Shard } from '../../src/broker/lanes.ts';
+import { loadLibrary } from '../../src/broker/library.ts';
+import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { headOf } from './shard-state.ts';
 
 /** One shard in its epoch 7, for tests of the Lua functions. Ids of tasks are whatever the test likes. */
 export interface TestShard extends AsyncDisposable {
-  app: TestApp;
   shard: Shard;
   add(id: string, more?: Parameters<typeof headOf>[0] & { payload?: string; runAt?: number | '' }): Promise<void>;
   /** Claims as worker w1, of all queues. */
@@ -20,12 +22,15 @@ export interface TestShard extends AsyncDisposable {
 export const META = { epoch: '7', state: 'ready', runId: 'run' };
 
 export const setupShard = async (): Promise<TestShard> => {
-  const app = await setup();
-  const [shard] = app.broker.low.shards as [Shard];
+  const server = { host: '127.0.0.1', port: inject('redisPort') };
+  const prefix = `test_${randomBytes(8).toString('hex')}`;
+  const broker = new Broker({ high: server, low: server, prefix, shardsPerLane: 1, commandTimeoutMs: 5_000 }, () => {});
+  await broker.ready();
+  const [shard] = broker.low.shards as [Shard];
   const { redis } = shard.lane;
+  await loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
   for (const state of ['rebuilding', 'ready']) await setEpoch(shard, { epoch: 7, state, runId: 'run' });
   return {
-    app,
     shard,
     add: async (id, { payload = '{"n":1}', runAt = '', ...head } = {}) => {
       await enqueue(shard, { epoch: 7 }, [{ id, runAt, head: headOf(head), payload }]);
@@ -41,6 +46,10 @@ export const setupShard = async (): Promise<TestShard> => {
     loseData: async () => {
       await redis.del(`${shard.tag}:meta`);
     },
-    [Symbol.asyncDispose]: () => app.close(),
+    [Symbol.asyncDispose]: async () => {
+      const keys = await redis.keys(`${shard.tag}:*`);
+      if (keys.length > 0) await redis.unlink(keys);
+      broker.close();
+    },
   };
 };

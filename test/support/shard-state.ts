@@ -27,7 +27,8 @@ export const dumpShard = async ({ lane: { redis }, tag }: Shard): Promise<ShardS
 const scores = (flat: string[]): Record<string, number> =>
   Object.fromEntries(flat.flatMap((id, i) => (i % 2 === 0 ? [[id, Number(flat[i + 1])]] : [])));
 
-const withoutTime = (id: string, fields: string[]) => decodeEntry(id, fields).transitions.map(({ atMs: _, ...rest }) => rest);
+const withoutTime = (id: string, fields: string[]) =>
+  decodeEntry(id, fields).transitions.map(({ atMs: _, ...rest }) => rest);
 
 /** A time within five seconds of `ms` from now. */
 export const inAbout = (ms: number): number => expect.closeTo(Date.now() + ms, -4) as number;
@@ -36,7 +37,15 @@ export const TEST_OWNER = '01900000-0000-7000-8000-00000000cafe';
 
 /** A head as submitters write it. */
 export const headOf = (more: Partial<Parameters<typeof encodeHead>[0]> = {}): string =>
-  encodeHead({ queue: 'default', priority: 'NORMAL', ownerId: TEST_OWNER, maxAttempts: 3, timeoutMs: null, type: 'echo', ...more });
+  encodeHead({
+    queue: 'default',
+    priority: 'NORMAL',
+    ownerId: TEST_OWNER,
+    maxAttempts: 3,
+    timeoutMs: null,
+    type: 'echo',
+    ...more,
+  });
 
 /** What an event looks like in a dump. */
 export const event = (

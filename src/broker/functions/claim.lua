@@ -4,7 +4,7 @@
 --   errors  NOTREADY
 --   events  PROCESSING
 -- Higher priorities go first, unless lowFirst; lines of the same priority take turns in random order. A reply holds at
--- most about 4 MiB of payloads, so that one call cannot block Redis for long.
+-- most 4 MiB of payloads and one payload more, so that one call cannot block Redis for long.
 local MAX_CLAIM_BYTES = 4 * 1024 * 1024
 local PRIORITIES = { { 'HIGH', 'NORMAL', 'LOW' }, { 'LOW', 'NORMAL', 'HIGH' } }
 
@@ -46,11 +46,16 @@ local function claim_one(batch, id, worker, epoch, expiry, reply)
   return #payload
 end
 
+-- Undoes the taking of ids[from] and those after it.
+local function put_back(line, ids, from)
+  for i = #ids, from, -1 do redis.call('RPUSH', line.key, ids[i]) end
+end
+
 redis.register_function('tf1_claim', function(keys, args)
-  local tag, worker, limit = keys[1], args[1], tonumber(args[2])
+  local tag, worker, limit = keys[1], one_line(args[1]), tonumber(args[2])
   local epoch = read_epoch(tag)
   if not epoch then return not_ready() end
-  local batch, reply, bytes = new_batch(tag), {}, 0
+  local batch, reply, bytes, left = new_batch(tag), {}, 0, {}
   local expiry = batch.now + tonumber(args[3])
   local by_priority = served_lines(tag, to_set(args[5]), to_set(args[6]))
   for _, priority in ipairs(PRIORITIES[args[4] == '1' and 2 or 1]) do
@@ -58,16 +63,26 @@ redis.register_function('tf1_claim', function(keys, args)
       while #reply / 9 < limit and bytes < MAX_CLAIM_BYTES do
         local ids = redis.call('RPOP', line.key, math.min(limit - #reply / 9, 100))
         if not ids then break end
-        for _, id in ipairs(ids) do bytes = bytes + claim_one(batch, id, worker, epoch, expiry, reply) end
+        for n, id in ipairs(ids) do
+          if bytes < MAX_CLAIM_BYTES then
+            bytes = bytes + claim_one(batch, id, worker, epoch, expiry, reply)
+          else
+            put_back(line, ids, n)
+            break
+          end
+        end
       end
       if redis.call('EXISTS', line.key) == 0 then
         redis.call('SREM', tag .. ':lines', line.name)
+        -- Its token would stay for ever where all workers serve all queues.
+        redis.call('DEL', tag .. ':wake:' .. line.queue .. '|' .. line.type)
       else
-        -- More is left than this worker took: the next one is woken in turn, so that one token starts them all.
-        wake(tag, line.queue, line.type)
+        left[#left + 1] = line
       end
     end
   end
+  -- More is left than this worker took: the next one is woken in turn, so that one token starts them all.
+  for _, line in ipairs(left) do wake(tag, line.queue, line.type) end
   commit(batch)
   return reply
 end)

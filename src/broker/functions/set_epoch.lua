@@ -2,9 +2,11 @@
 -- the tasks back.
 --   args    epoch, state ('ready' or 'rebuilding'), runId of the Redis server
 --   returns 1, or 0 when the shard's epoch is higher already
+--   errors  NOTREADY for 'ready' where the shard lost its data meanwhile: only a rebuild may open it again
 --   events  none
 redis.register_function('tf1_set_epoch', function(keys, args)
   local epoch = read_epoch(keys[1])
+  if not epoch and args[2] == 'ready' then return not_ready() end
   if epoch and tonumber(epoch) > tonumber(args[1]) then return 0 end
   redis.call('HSET', keys[1] .. ':meta', 'epoch', args[1], 'state', args[2], 'runId', args[3])
   return 1

@@ -68,9 +68,9 @@ local function count(batch, queue, status, by)
 end
 
 -- Values come from workers in any language. Raw tabs and newlines are only white space in JSON, but here they would
--- end a field.
+-- end a field; PostgreSQL has no NUL.
 local function one_line(data)
-  if string.find(data, '[\t\r\n]') then return (string.gsub(data, '[\t\r\n]', ' ')) end
+  if string.find(data, '[%z\t\r\n]') then return (string.gsub(data, '[%z\t\r\n]', ' ')) end
   return data
 end
 
@@ -80,7 +80,7 @@ local function transition(batch, id, from, to, seq, attempt, head, worker, run_a
   if LIVE[from] then count(batch, head.queue, from, -1) end
   if LIVE[to] then count(batch, head.queue, to, 1) end
   batch.lines[#batch.lines + 1] = table.concat({
-    id, seq, to, attempt, head.owner, head.queue, head.type, worker, run_at, one_line(data) }, '\t')
+    id, seq, to, attempt, head.owner, head.queue, head.type, one_line(worker), run_at, one_line(data) }, '\t')
 end
 
 -- Puts an id into its line: at the back, or at the front (next to be claimed) when handed back.

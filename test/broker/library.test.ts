@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { claim, complete, enqueue, lead, setEpoch } from '../../src/broker/calls.ts';
+import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
+import { Broker } from '../../src/broker/lanes.ts';
+import { loadLibrary } from '../../src/broker/library.ts';
+import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
+import { startPrivateRedis } from '../support/private-servers.ts';
+import { headOf } from '../support/shard-state.ts';
+
+const openBroker = async (port: number): Promise<Broker> => {
+  const server = { host: '127.0.0.1', port };
+  const broker = new Broker(
+    { high: server, low: server, prefix: 'tf', shardsPerLane: 3, commandTimeoutMs: 5_000 },
+    () => {},
+  );
+  await broker.ready();
+  return broker;
+};
+
+describe('the library', () => {
+  test('is missed in a new Redis, can be loaded twice, and forbids moves that the state table does not have', async () => {
+    await using server = await startPrivateRedis();
+    const broker = await openBroker(server.port);
+    const [shard] = broker.low.shards;
+    if (!shard) throw new Error('no shard');
+    await expect(lead(shard, { holder: 'a', leaseMs: 1_000 })).rejects.toThrow(BrokerNotReadyError);
+
+    for (let i = 0; i < 2; i++) await loadLibrary(broker.low.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+    await setEpoch(shard, { epoch: 1, state: 'rebuilding', runId: '' });
+    const add = (id: string) => enqueue(shard, { epoch: 1 }, [{ id, runAt: '', head: headOf(), payload: '{}' }]);
+    const take = () => claim(shard, { worker: 'w', limit: 1, leaseMs: 1_000, lowFirst: 0, queues: '*', types: 'echo' });
+    const finish = (id: string) => complete(shard, { worker: 'w' }, [{ id, token: '1.2', result: '1' }]);
+    await add('a');
+    await take();
+    expect(await finish('a')).toEqual([]);
+
+    await add('b');
+    await take();
+    const moves = { ...LEGAL_MOVES, PROCESSING: ['FAILED'] };
+    await loadLibrary(broker.low.redis, { moves, live: LIVE_STATUSES });
+    await expect(finish('b')).rejects.toThrow('illegal move PROCESSING -> COMPLETED of b');
+    broker.close();
+  });
+});
+
+describe('shards', () => {
+  test('of a lane share the tasks by the end of their ids, and a priority has one lane', async () => {
+    const server = { host: '127.0.0.1', port: 1 };
+    const broker = new Broker(
+      { high: server, low: server, prefix: 'tf', shardsPerLane: 3, commandTimeoutMs: 5_000 },
+      () => {},
+    );
+    const shardOf = (priority: 'HIGH' | 'NORMAL' | 'LOW', end: string) =>
+      broker.shardFor(priority, `01900000-0000-7000-8000-0000${end}`).id;
+    expect(shardOf('NORMAL', '00000004')).toBe('low:1');
+    expect(shardOf('LOW', '00000005')).toBe('low:2');
+    expect(shardOf('HIGH', 'ffffffff')).toBe('high:0');
+    expect(broker.shards.map(({ id, tag }) => `${id} ${tag}`)).toEqual(
+      ['high', 'low'].flatMap((lane) => [0, 1, 2].map((i) => `${lane}:${i} {tf:${lane}:${i}}`)),
+    );
+    broker.close();
+  });
+});
