@@ -11,6 +11,7 @@ export const timerKey = (tag: string): string => `${tag}:timer`;
 export const countsKey = (tag: string): string => `${tag}:counts`;
 export const leaderKey = (tag: string): string => `${tag}:leader`;
 export const workersKey = (tag: string): string => `${tag}:workers`;
+export const workerExpiryKey = (tag: string): string => `${tag}:worker-expiry`;
 export const taskTypesKey = (tag: string): string => `${tag}:types`;
 
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
@@ -18,7 +19,7 @@ export const wakeKey = (tag: string, queue: string, type: string): string => `${
 
 /** Keys of a shard that survive a rebuild: who leads it and who works for it. Everything else is made anew. */
 export const survivesRebuild = (tag: string, key: string): boolean =>
-  [leaderKey(tag), workersKey(tag), `${tag}:worker-expiry`, taskTypesKey(tag)].includes(key);
+  [leaderKey(tag), workersKey(tag), workerExpiryKey(tag), taskTypesKey(tag)].includes(key);
 
 /** Pub/sub channels of a lane. A fixed number, chosen by owner: a channel an owner would cost a PUBLISH an owner. */
 export const REALTIME_CHANNELS = 16;
