@@ -1,0 +1,60 @@
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+import type { Database } from '../database/client.ts';
+import type { AccessTokens } from './access-tokens.ts';
+import { insertUser, type User } from './account-store.ts';
+import { hashPassword } from './passwords.ts';
+
+export const PASSWORD_LENGTH = { min: 8, max: 200 } as const;
+const MAX_EMAIL_LENGTH = 254;
+
+/** Emails and usernames compare without case: they become lower case here. */
+export const SignUpSchema = z.object({
+  email: z.string().trim().toLowerCase().max(MAX_EMAIL_LENGTH).pipe(z.email('must be an email address')),
+  username: z
+    .string()
+    .trim()
+    .toLowerCase()
+    .regex(
+      /^[a-z0-9][a-z0-9_.-]{2,31}$/,
+      'must have 3 to 32 letters, digits, "_", "." or "-", and begin with a letter or digit',
+    ),
+  password: z
+    .string()
+    .min(PASSWORD_LENGTH.min, `must have at least ${PASSWORD_LENGTH.min} characters`)
+    .max(PASSWORD_LENGTH.max, `must have at most ${PASSWORD_LENGTH.max} characters`),
+});
+
+export type SignUpInput = z.output<typeof SignUpSchema>;
+
+export interface AccountServices {
+  database: Database;
+  tokens: AccessTokens;
+}
+
+export interface Session {
+  token: string;
+  expiresAt: Date;
+  user: User;
+}
+
+/**
+ * Makes an account and logs it in.
+ *
+ * @param input as it comes out of `SignUpSchema`
+ * @throws TaskFlowError CONFLICT when the email or the username is taken
+ */
+export const signUp = async (
+  services: AccountServices,
+  { email, username, password }: SignUpInput,
+): Promise<Session> => {
+  const passwordHash = await hashPassword(password);
+  const user = await insertUser(services.database, { id: uuidv7(), email, username, passwordHash });
+  return openSession(services, user);
+};
+
+/** A new token for a user who has shown who they are. */
+export const openSession = async ({ tokens }: AccountServices, user: User): Promise<Session> => ({
+  ...(await tokens.issue(user.id)),
+  user,
+});
