@@ -58,6 +58,8 @@ export type CheckPayload = (type: string, payload: unknown, path: string) => voi
 
 export interface TaskRules {
   maxPayloadBytes: number;
+  /** Gets ready for `checkPayload` of these types. */
+  prepare: (types: Iterable<string>) => Promise<void>;
   checkPayload: CheckPayload;
 }
 

@@ -26,9 +26,14 @@ export const submitTasks = async (
   path: (index: number) => string = (index) => `inputs.${index}`,
 ): Promise<Task[]> => {
   if (inputs.length > MAX_TASKS_AT_ONCE) {
-    throw badInput('inputs', `At most ${MAX_TASKS_AT_ONCE} tasks can be submitted at once, not ${inputs.length}.`, MAX_TASKS_AT_ONCE);
+    throw badInput(
+      'inputs',
+      `At most ${MAX_TASKS_AT_ONCE} tasks can be submitted at once, not ${inputs.length}.`,
+      MAX_TASKS_AT_ONCE,
+    );
   }
   if (inputs.length === 0) return [];
+  await services.taskRules.prepare(new Set(inputs.map(({ type }) => type)));
   const tasks = inputs.map((input, index) => toNewTask(ownerId, input, path(index), services.taskRules));
   if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) return submitOnce(services, ownerId, tasks);
   const at = await services.taskWriter.write(tasks);
@@ -36,17 +41,24 @@ export const submitTasks = async (
 };
 
 /** With idempotency keys: the keys and the tasks are written in one transaction. */
-const submitOnce = async ({ database, taskWriter }: SubmitServices, ownerId: string, tasks: readonly NewTask[]): Promise<Task[]> => {
+const submitOnce = async (
+  { database, taskWriter }: SubmitServices,
+  ownerId: string,
+  tasks: readonly NewTask[],
+): Promise<Task[]> => {
   const { wanted, byKey } = distinctKeys(tasks);
   const written = await database.$transaction(async (transaction) => {
     const existing = new Map((await takeIdempotencyKeys(transaction, ownerId, wanted)).map((row) => [row.key, row]));
     for (const row of wanted) refuseOtherRequest(row, existing.get(row.key));
     const isNew = (task: NewTask): boolean =>
-      task.idempotencyKey === null || (!existing.has(task.idempotencyKey) && byKey.get(task.idempotencyKey) === task.id);
+      task.idempotencyKey === null ||
+      (!existing.has(task.idempotencyKey) && byKey.get(task.idempotencyKey) === task.id);
     const fresh = tasks.filter(isNew);
     const { at, afterCommit } =
       fresh.length > 0 ? await taskWriter.writeWithin(transaction, fresh) : { at: new Date(), afterCommit: () => {} };
-    const known = await transaction.task.findMany({ where: { id: { in: [...existing.values()].map(({ taskId }) => taskId) } } });
+    const known = await transaction.task.findMany({
+      where: { id: { in: [...existing.values()].map(({ taskId }) => taskId) } },
+    });
     return { at, afterCommit, existing, known: new Map(known.map((task) => [task.id, task])) };
   });
   written.afterCommit();
@@ -55,7 +67,8 @@ const submitOnce = async ({ database, taskWriter }: SubmitServices, ownerId: str
     if (task.idempotencyKey === null) return made.get(task.id) as Task;
     const earlier = written.existing.get(task.idempotencyKey);
     const found = earlier ? written.known.get(earlier.taskId) : made.get(byKey.get(task.idempotencyKey) ?? '');
-    if (!found) throw new TaskFlowError('CONFLICT', `The task of idempotency key "${task.idempotencyKey}" is no longer kept.`);
+    if (!found)
+      throw new TaskFlowError('CONFLICT', `The task of idempotency key "${task.idempotencyKey}" is no longer kept.`);
     return found;
   });
 };
@@ -74,7 +87,9 @@ const distinctKeys = (tasks: readonly NewTask[]): { wanted: IdempotentRow[]; byK
 
 const refuseOtherRequest = (wanted: IdempotentRow, earlier: IdempotentRow | undefined): void => {
   if (!earlier || Buffer.compare(wanted.requestHash, earlier.requestHash) === 0) return;
-  throw new TaskFlowError('CONFLICT', `The idempotency key "${wanted.key}" was used for another request.`, { field: 'idempotencyKey' });
+  throw new TaskFlowError('CONFLICT', `The idempotency key "${wanted.key}" was used for another request.`, {
+    field: 'idempotencyKey',
+  });
 };
 
 const requestHash = ({ type, queue, priority, payload, maxAttempts, timeoutMs, runAt, tags }: NewTask): Buffer =>

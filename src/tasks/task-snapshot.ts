@@ -19,7 +19,10 @@ export const changeData = (change: Change): unknown => {
  * The task as it is after a change; the recorder's UPDATE says the same in SQL (workers/manager/record-store.ts), and a
  * test compares the two.
  */
-export const applyChange = <T extends Omit<Task, 'payload' | 'result'>>(task: T, change: Change): T & Pick<Task, 'result'> => {
+export const applyChange = <T extends Omit<Task, 'payload' | 'result'>>(
+  task: T,
+  change: Change,
+): T & Pick<Task, 'result'> => {
   const status = change.status as TaskStatus;
   const at = new Date(change.atMs);
   const isHeld = status !== 'QUEUED' && status !== 'SCHEDULED';

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
+import { isDatabaseOutage } from '../database/outage.ts';
 import { announceTasks, enqueueBatch, firstChange, groupByShard, type ShardBatch } from './enqueue-tasks.ts';
 import type { Epochs } from './epochs.ts';
 import type { NewTask } from './new-task.ts';
@@ -63,7 +64,10 @@ export class TaskWriter {
    *
    * @returns when they were written, and what the caller must call after its commit
    */
-  async writeWithin(session: DatabaseSession, tasks: readonly NewTask[]): Promise<{ at: Date; afterCommit: () => void }> {
+  async writeWithin(
+    session: DatabaseSession,
+    tasks: readonly NewTask[],
+  ): Promise<{ at: Date; afterCommit: () => void }> {
     const batches = groupByShard(this.#broker, tasks, (shard) => this.#epochs.get(shard));
     const outbox = batches.map(toOutboxRow);
     const doneIds = this.#doneOutboxIds.splice(0);
@@ -110,18 +114,32 @@ export class TaskWriter {
   async #writeGroups(groups: Group[]): Promise<void> {
     if (groups.length === 0) return;
     try {
-      const { at, afterCommit } = await this.writeWithin(this.#database, groups.flatMap(({ tasks }) => tasks));
+      const { at, afterCommit } = await this.writeWithin(
+        this.#database,
+        groups.flatMap(({ tasks }) => tasks),
+      );
       afterCommit();
       for (const { resolve } of groups) resolve(at);
     } catch (error) {
-      const [only] = groups;
-      if (groups.length === 1 && only) only.reject(error);
-      // One caller's fault must not be the others': each is tried alone. (A lost connection fails each alone, too.)
+      if (isDatabaseOutage(error)) this.#rejectAll(groups, error);
+      else if (groups.length === 1) groups[0]?.reject(error);
+      // One caller's fault must not be the others': each is tried alone.
       else for (const group of groups) await this.#writeGroups([group]);
     }
   }
 
-  #handOver(tasks: readonly NewTask[], batches: ShardBatch[], outbox: { id: string }[], bases: Map<string, number>, at: Date): void {
+  /** Those who still wait would wait as long for the same answer, one batch after the other. */
+  #rejectAll(groups: readonly Group[], error: unknown): void {
+    for (const { reject } of [...groups, ...this.#waiting.splice(0)]) reject(error);
+  }
+
+  #handOver(
+    tasks: readonly NewTask[],
+    batches: ShardBatch[],
+    outbox: { id: string }[],
+    bases: Map<string, number>,
+    at: Date,
+  ): void {
     const { places } = placesByOwner(tasks);
     const changes = tasks.map((task, i) => firstChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at));
     // Announced first, on the same connection: no worker can be faster than this message.

@@ -1,0 +1,72 @@
+import DataLoader from 'dataloader';
+import { type Database, type DatabaseSession, Prisma } from '../database/client.ts';
+import type { TaskEvent } from '../database/generated/client/client.ts';
+import type { Task } from './task-store.ts';
+
+/** Everything but the large columns, which may hold a megabyte each. */
+const SUMMARY = Prisma.sql`id, owner_id AS "ownerId", type, queue, priority::text, status::text, seq, attempt, max_attempts AS "maxAttempts",
+  timeout_ms AS "timeoutMs", progress, error, worker_id AS "workerId", tags, created_at AS "createdAt", run_at AS "runAt",
+  started_at AS "startedAt", finished_at AS "finishedAt"`;
+
+/** A task's row without its large columns. */
+export type TaskRow = Omit<Task, 'payload' | 'result'>;
+
+/** @param conditions all must hold; with the owner among them, the index (owner_id, id) gives the rows in order */
+export const findTaskPage = (
+  session: DatabaseSession,
+  conditions: readonly Prisma.Sql[],
+  order: 'newest first' | 'oldest first',
+  limit: number,
+): Promise<TaskRow[]> => {
+  const where = conditions.length === 0 ? Prisma.empty : Prisma.sql`WHERE ${Prisma.join([...conditions], ' AND ')}`;
+  const direction = order === 'newest first' ? Prisma.sql`DESC` : Prisma.sql`ASC`;
+  return session.$queryRaw<TaskRow[]>`SELECT ${SUMMARY} FROM tasks ${where} ORDER BY id ${direction} LIMIT ${limit}`;
+};
+
+export const findTaskRows = (session: DatabaseSession, ids: readonly string[]): Promise<TaskRow[]> =>
+  session.$queryRaw<TaskRow[]>`SELECT ${SUMMARY} FROM tasks WHERE id = ANY(${[...ids]}::uuid[])`;
+
+/** Events of these tasks up to (and with) a `seq` each, in order. */
+export const findEventsUpTo = (session: DatabaseSession, upTo: ReadonlyMap<string, number>): Promise<TaskEvent[]> =>
+  session.$queryRaw<TaskEvent[]>`
+    SELECT e.task_id AS "taskId", e.seq, e.owner_id AS "ownerId", e.position, e.status::text, e.at, e.attempt, e.worker_id AS "workerId", e.detail
+    FROM task_events e JOIN unnest(${[...upTo.keys()]}::uuid[], ${[...upTo.values()]}::int[]) AS u(task_id, seq) ON e.task_id = u.task_id AND e.seq <= u.seq
+    WHERE e.task_id = ANY(${[...upTo.keys()]}::uuid[])
+    ORDER BY e.task_id, e.seq`;
+
+/** Ids in one query of a loader. */
+const MAX_BATCH = 500;
+/** Nothing is remembered: what was true for one answer may not be for the next. */
+const UNCACHED = { cache: false, maxBatchSize: MAX_BATCH } as const;
+
+/** Reads parts of tasks that are asked for one by one, many in one query. */
+export interface TaskLoaders {
+  payload: DataLoader<string, Task['payload']>;
+  result: DataLoader<string, Task['result']>;
+  /** All events of a task, in order. */
+  events: DataLoader<string, TaskEvent[]>;
+}
+
+export const createTaskLoaders = (database: Database): TaskLoaders => ({
+  payload: new DataLoader(async (ids) => {
+    const rows = await database.$queryRaw<
+      Pick<Task, 'id' | 'payload'>[]
+    >`SELECT id, payload FROM tasks WHERE id = ANY(${[...ids]}::uuid[])`;
+    const byId = new Map(rows.map(({ id, payload }) => [id, payload]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }, UNCACHED),
+  result: new DataLoader(async (ids) => {
+    const rows = await database.$queryRaw<
+      Pick<Task, 'id' | 'result'>[]
+    >`SELECT id, result FROM tasks WHERE id = ANY(${[...ids]}::uuid[])`;
+    const byId = new Map(rows.map(({ id, result }) => [id, result]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }, UNCACHED),
+  events: new DataLoader(async (ids) => {
+    const events = await findEventsUpTo(database, new Map(ids.map((id) => [id, MAX_SEQ])));
+    const byTask = Map.groupBy(events, ({ taskId }) => taskId);
+    return ids.map((id) => byTask.get(id) ?? []);
+  }, UNCACHED),
+});
+
+const MAX_SEQ = 2 ** 31 - 1;
