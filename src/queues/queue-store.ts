@@ -1,0 +1,29 @@
+import type { DatabaseSession } from '../database/client.ts';
+
+/** What ended in a queue over the last 24 hours. */
+export interface EndedCounts {
+  completed: number;
+  failed: number;
+}
+
+/**
+ * Counts what ended over the last 24 hours, by queue; the minute that began 24 hours ago still counts.
+ *
+ * @param names only these queues. Default: all in which something ended
+ */
+export const countEnded = async (
+  session: DatabaseSession,
+  names?: readonly string[],
+): Promise<Map<string, EndedCounts>> => {
+  const rows = await session.$queryRaw<{ queue: string; completed: number; failed: number }[]>`
+    SELECT queue, sum(completed)::int AS completed, sum(failed)::int AS failed FROM queue_minutes
+    WHERE minute >= date_trunc('minute', now() - interval '24 hours') AND (${names === undefined} OR queue = ANY(${[...(names ?? [])]}::text[]))
+    GROUP BY queue`;
+  return new Map(rows.map(({ queue, completed, failed }) => [queue, { completed, failed }]));
+};
+
+/** Has anything ever ended in this queue? */
+export const hasEnded = async (session: DatabaseSession, name: string): Promise<boolean> => {
+  const rows = await session.$queryRaw<unknown[]>`SELECT 1 FROM queue_minutes WHERE queue = ${name} LIMIT 1`;
+  return rows.length > 0;
+};
