@@ -1,0 +1,62 @@
+import { badInput } from '../errors.ts';
+import { findQueue, findQueues, type Queue, type QueueCounts } from '../queues/find-queues.ts';
+import { QUEUE_NAME } from '../tasks/new-task.ts';
+import { builder } from './builder.ts';
+
+const checkName = (name: string): string => {
+  if (!QUEUE_NAME.test(name)) throw badInput('name', `name must match ${QUEUE_NAME.source}.`);
+  return name;
+};
+
+const QueueCountsType = builder.objectRef<QueueCounts>('QueueCounts').implement({
+  description:
+    'scheduled, queued and processing: now. completed and failed: over the last 24 hours, counted in the transaction that records them.',
+  fields: (t) => ({
+    scheduled: t.exposeInt('scheduled', { description: 'Not due yet, or waiting for their retry.' }),
+    queued: t.exposeInt('queued', { description: 'Waiting for a worker.' }),
+    processing: t.exposeInt('processing', { description: 'Being run.' }),
+    completed: t.exposeInt('completed', { description: 'Completed over the last 24 hours.' }),
+    failed: t.exposeInt('failed', { description: 'Failed for good over the last 24 hours.' }),
+  }),
+});
+
+const QueueType = builder.objectRef<Queue>('Queue').implement({
+  description: 'A named line of tasks, shared by all owners: whoever is signed in sees names and counts.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: '1 to 64 of a-z, 0-9, ".", "_", "-".' }),
+    isPaused: t.exposeBoolean('isPaused', { description: 'Are its tasks held back?' }),
+    counts: t.field({
+      type: QueueCountsType,
+      description: 'How many tasks stand where.',
+      resolve: ({ counts }) => counts,
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  queues: t.field({
+    type: [QueueType],
+    description: 'The queues that have unfinished tasks, or in which something ended over the last 24 hours, by name.',
+    authScopes: { signedIn: true },
+    resolve: (_root, _args, { services }) => findQueues(services),
+  }),
+  queue: t.field({
+    type: QueueType,
+    nullable: true,
+    description: 'One queue; null where no task was ever in it.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    authScopes: { signedIn: true },
+    resolve: (_root, { name }, { services }) => findQueue(services, checkName(name)),
+  }),
+}));
+
+builder.subscriptionField('queueUpdated', (t) =>
+  t.field({
+    type: QueueType,
+    description: 'Counts of a queue, whenever they change, at most four times a second.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    authScopes: { signedIn: true },
+    subscribe: (_root, { name }, { services }) => services.queueWatcher.watch(checkName(name)),
+    resolve: (queue) => queue,
+  }),
+);

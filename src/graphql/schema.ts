@@ -1,0 +1,14 @@
+import './scalars.ts';
+import './accounts.ts';
+import './api-keys.ts';
+import './tasks.ts';
+import './task-subscriptions.ts';
+import './queues.ts';
+import './workers.ts';
+import { lexicographicSortSchema, printSchema } from 'graphql';
+import { builder } from './builder.ts';
+
+export const schema = builder.toSchema();
+
+/** The schema as `schema.graphql` has it. */
+export const printedSchema = (): string => `${printSchema(lexicographicSortSchema(schema))}\n`;

@@ -1,0 +1,236 @@
+import { reachOf } from '../accounts/principal.ts';
+import { cursorOf, DEFAULT_PAGE, findTask, findTasks, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
+import { MAX_TASKS_AT_ONCE, type SubmitInput } from '../tasks/new-task.ts';
+import { submitTasks } from '../tasks/submit-tasks.ts';
+import { TASK_STATUSES } from '../tasks/task-state.ts';
+import type { TaskWhere } from '../tasks/task-where.ts';
+import type { WatchedEvent } from '../tasks/watch-tasks.ts';
+import { builder } from './builder.ts';
+import { requirePrincipal } from './context.ts';
+
+const STATUS_DESCRIPTIONS = {
+  SCHEDULED: 'Not due yet, or waiting for its retry.',
+  WAITING: 'For tasks that it depends on.',
+  QUEUED: 'Waits for a worker.',
+  PROCESSING: 'A worker runs it.',
+  COMPLETED: 'Ended well; the result is there.',
+  FAILED: 'Its attempts are used up: the dead letter.',
+  CANCELLED: 'Ended because somebody said so.',
+} as const;
+
+export const TaskStatusType = builder.enumType('TaskStatus', {
+  description: 'Where a task stands.',
+  values: Object.fromEntries(
+    TASK_STATUSES.map((status) => [status, { description: STATUS_DESCRIPTIONS[status] }]),
+  ) as Record<keyof typeof STATUS_DESCRIPTIONS, { description: string }>,
+});
+
+const TaskPriorityType = builder.enumType('TaskPriority', {
+  description: 'What goes first. HIGH has a lane of its own.',
+  values: { HIGH: {}, NORMAL: {}, LOW: {} } as const,
+});
+
+interface ErrorShape {
+  message: string;
+  code: string | null;
+  stack: string | null;
+}
+
+/** Errors come from workers in any language: what is no object with a message becomes the message. */
+const toError = (error: unknown): ErrorShape | null => {
+  if (error === null || error === undefined) return null;
+  const { message, code, stack } = Object(error) as Record<string, unknown>;
+  const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+  return { message: text(message) ?? text(error) ?? JSON.stringify(error), code: text(code), stack: text(stack) };
+};
+
+const TaskErrorType = builder.objectRef<ErrorShape>('TaskError').implement({
+  description: 'Why an attempt failed.',
+  fields: (t) => ({
+    message: t.exposeString('message', { description: 'What went wrong, in words.' }),
+    code: t.exposeString('code', {
+      nullable: true,
+      description: 'What went wrong, for programs; the handler chooses it.',
+    }),
+    stack: t.exposeString('stack', {
+      nullable: true,
+      description: 'Where it went wrong, in the language of the worker.',
+    }),
+  }),
+});
+
+/** A task comes from a row, from its submission, or from a change of which subscribers are told: not always from Prisma. */
+export const TaskType = builder.objectRef<TaskSummary>('Task');
+export const TaskEventType = builder.objectRef<WatchedEvent>('TaskEvent');
+
+TaskEventType.implement({
+  description: 'One transition: what the audit trail keeps.',
+  fields: (t) => ({
+    taskId: t.exposeID('taskId', { description: 'Whose transition.' }),
+    seq: t.exposeInt('seq', { description: 'Counts the transitions of a task, from 1, without holes.' }),
+    status: t.expose('status', { type: TaskStatusType, description: 'What the task became.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    attempt: t.exposeInt('attempt', { description: 'In which attempt; 0 before the first.' }),
+    workerId: t.exposeString('workerId', { nullable: true, description: 'Which worker had to do with it.' }),
+    detail: t.expose('detail', {
+      type: 'JSON',
+      nullable: true,
+      description: 'The error or the reason. A result stands with the task.',
+    }),
+  }),
+});
+
+TaskType.implement({
+  description: 'A unit of work.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'A UUIDv7: later tasks have greater ids.' }),
+    type: t.exposeString('type', { description: 'Which handler runs it.' }),
+    queue: t.exposeString('queue', { description: 'In which line it waits.' }),
+    payload: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What the handler is given.',
+      resolve: ({ id, payload }, _args, { services }) =>
+        payload === undefined ? services.loaders.payload.load(id) : payload,
+    }),
+    priority: t.expose('priority', { type: TaskPriorityType, description: 'What goes first.' }),
+    status: t.expose('status', { type: TaskStatusType, description: 'Where it stands.' }),
+    attempt: t.exposeInt('attempt', { description: 'The present or last attempt, from 1; 0 before the first.' }),
+    maxAttempts: t.exposeInt('maxAttempts', { description: 'How often it is tried before it is FAILED.' }),
+    progress: t.exposeFloat('progress', {
+      nullable: true,
+      description: '0 to 100, as the handler last said; null where it said nothing.',
+    }),
+    result: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What the handler returned.',
+      resolve: ({ id, result, status }, _args, { services }) => {
+        if (result !== undefined) return result;
+        return status === 'COMPLETED' ? services.loaders.result.load(id) : null;
+      },
+    }),
+    error: t.field({
+      type: TaskErrorType,
+      nullable: true,
+      description: 'Why the last attempt failed. Null once it is COMPLETED.',
+      resolve: ({ error }) => toError(error),
+    }),
+    workerId: t.exposeString('workerId', { nullable: true, description: 'The worker that runs it, or ran it last.' }),
+    tags: t.exposeStringList('tags', { description: 'Words of the submitter, to find tasks by.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was submitted.' }),
+    runAt: t.expose('runAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it is or was due, where that was not at once.',
+    }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When its last attempt began.' }),
+    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
+    events: t.field({
+      type: [TaskEventType],
+      description: 'All its transitions so far, in order.',
+      resolve: ({ id }, _args, { services }) => services.loaders.events.load(id),
+    }),
+  }),
+});
+
+export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement({
+  description:
+    'Which tasks: all that is given must hold. A list holds if one of its values does, but tags must all be there.',
+  fields: (t) => ({
+    ids: t.idList({ description: 'Tasks by id.' }),
+    status: t.field({ type: [TaskStatusType], description: 'Where they stand.' }),
+    queue: t.stringList({ description: 'In which queues.' }),
+    type: t.stringList({ description: 'Of which task types.' }),
+    tags: t.stringList({ description: 'With all of these tags.' }),
+    createdAfter: t.field({ type: 'DateTime', description: 'Submitted after this time.' }),
+    createdBefore: t.field({ type: 'DateTime', description: 'Submitted before this time.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  task: t.field({
+    type: TaskType,
+    nullable: true,
+    description: "One task of the caller's; null where there is none (also where it is somebody else's).",
+    args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    authScopes: { apiKey: 'TASKS_READ' },
+    resolve: (_root, { id }, context) => findTask(context.services.database, reachOf(requirePrincipal(context)), id),
+  }),
+  tasks: t.connection(
+    {
+      type: TaskType,
+      description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}.`,
+      args: { where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }) },
+      authScopes: { apiKey: 'TASKS_READ' },
+      resolve: async (_root, { where, ...page }, context) => {
+        const found = await findTasks(context.services.database, reachOf(requirePrincipal(context)), where ?? {}, page);
+        const edges = found.tasks.map((node) => ({ cursor: cursorOf(node), node }));
+        return {
+          edges,
+          pageInfo: {
+            hasNextPage: found.hasNextPage,
+            hasPreviousPage: found.hasPreviousPage,
+            startCursor: edges.at(0)?.cursor ?? null,
+            endCursor: edges.at(-1)?.cursor ?? null,
+          },
+        };
+      },
+    },
+    { name: 'TaskConnection', description: 'A page of tasks.' },
+    { name: 'TaskEdge', description: 'A task with its place among the others.' },
+  ),
+}));
+
+const DEFAULT_QUEUE = 'default';
+const DEFAULT_PRIORITY = 'NORMAL';
+const DEFAULT_MAX_ATTEMPTS = 3;
+
+const CreateTaskInput = builder.inputType('CreateTaskInput', {
+  description: 'What is to be done.',
+  fields: (t) => ({
+    type: t.string({ required: true, description: 'Which handler shall run it; see taskTypes.' }),
+    payload: t.field({ type: 'JSON', description: "What the handler is given. It must fit the type's payloadSchema." }),
+    queue: t.string({
+      defaultValue: DEFAULT_QUEUE,
+      description: 'In which line it waits: 1 to 64 of a-z, 0-9, ".", "_", "-".',
+    }),
+    priority: t.field({ type: TaskPriorityType, defaultValue: DEFAULT_PRIORITY, description: 'What goes first.' }),
+    runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
+    maxAttempts: t.int({ defaultValue: DEFAULT_MAX_ATTEMPTS, description: 'How often it is tried; 1 to 100.' }),
+    timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
+    idempotencyKey: t.string({
+      description: 'The same key from the same owner returns the same task; with another payload it is a CONFLICT.',
+    }),
+    tags: t.stringList({ description: 'Up to 20 words, to find it by.' }),
+  }),
+});
+
+const toSubmitInput = (input: typeof CreateTaskInput.$inferInput): SubmitInput => ({
+  ...input,
+  queue: input.queue ?? DEFAULT_QUEUE,
+  priority: input.priority ?? DEFAULT_PRIORITY,
+  maxAttempts: input.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+});
+
+builder.mutationFields((t) => ({
+  createTask: t.field({
+    type: TaskType,
+    description: 'Submits a task. Once it is answered the task is durable, whatever fails.',
+    args: { input: t.arg({ type: CreateTaskInput, required: true, description: 'What is to be done.' }) },
+    authScopes: { apiKey: 'TASKS_WRITE' },
+    resolve: async (_root, { input }, context) => {
+      const { userId } = requirePrincipal(context);
+      const [task] = await submitTasks(context.services, userId, [toSubmitInput(input)], () => 'input');
+      return task as TaskSummary;
+    },
+  }),
+  createTasks: t.field({
+    type: [TaskType],
+    description: `Submits tasks, all or none, in the order given, at most ${MAX_TASKS_AT_ONCE} at once. Counts as one request for rate limits.`,
+    args: { inputs: t.arg({ type: [CreateTaskInput], required: true, description: 'What is to be done.' }) },
+    authScopes: { apiKey: 'TASKS_WRITE' },
+    resolve: (_root, { inputs }, context) =>
+      submitTasks(context.services, requirePrincipal(context).userId, inputs.map(toSubmitInput)),
+  }),
+}));

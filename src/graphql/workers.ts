@@ -1,0 +1,43 @@
+import { findWorkers, type LiveWorker } from '../queues/find-workers.ts';
+import { builder } from './builder.ts';
+
+const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
+  description: 'A process that runs tasks, and lives.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'New at each start.' }),
+    language: t.exposeString('language', { description: 'What it is written in.' }),
+    host: t.exposeString('host', { description: 'The machine it runs on.' }),
+    queues: t.exposeStringList('queues', { description: 'Which queues it serves; "*" for all.' }),
+    concurrency: t.exposeInt('concurrency', { description: 'How many tasks it runs at once, at most.' }),
+    running: t.exposeInt('running', { description: 'How many it ran at its last heartbeat.' }),
+    lastHeartbeatAt: t.expose('lastHeartbeatAt', { type: 'DateTime', description: 'When it last said that it lives.' }),
+  }),
+});
+
+const TaskTypeType = builder.objectRef<{ type: string; payloadSchema: unknown }>('TaskType').implement({
+  description: 'A kind of task that workers know how to run.',
+  fields: (t) => ({
+    type: t.exposeString('type', { description: 'Its name, for createTask.' }),
+    payloadSchema: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'The JSON Schema of its payload; null where any will do.',
+      resolve: ({ payloadSchema }) => payloadSchema,
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  workers: t.field({
+    type: [WorkerType],
+    description: 'The workers that live: those that missed three heartbeats are left out.',
+    authScopes: { apiKey: 'TASKS_READ' },
+    resolve: (_root, _args, { services }) => findWorkers(services.broker, services.logger),
+  }),
+  taskTypes: t.field({
+    type: [TaskTypeType],
+    description: 'Task types that workers have announced, with the JSON Schema of their payload.',
+    authScopes: { apiKey: 'TASKS_READ' },
+    resolve: (_root, _args, { services }) => services.taskTypes.list(),
+  }),
+}));
