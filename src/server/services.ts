@@ -1,0 +1,79 @@
+import { AccessTokens } from '../accounts/access-tokens.ts';
+import { Authenticator } from '../accounts/authenticate.ts';
+import { openBroker } from '../broker/open-broker.ts';
+import type { Config } from '../config.ts';
+import { openConfiguredDatabase } from '../database/client.ts';
+import { TaskFlowError } from '../errors.ts';
+import type { Services } from '../graphql/context.ts';
+import type { Logger } from '../logger.ts';
+import { QueueWatcher } from '../queues/watch-queues.ts';
+import { RealtimeRouter } from '../realtime/router.ts';
+import { Epochs } from '../tasks/epochs.ts';
+import { createTaskLoaders } from '../tasks/task-page-store.ts';
+import { TaskSnapshots } from '../tasks/task-snapshots.ts';
+import { readChanges, readPositions } from '../tasks/task-store.ts';
+import { TaskTypes } from '../tasks/task-types.ts';
+import { TaskWriter } from '../tasks/task-writer.ts';
+
+/** How often the shards' epochs are read, at most, in ms. */
+const MAX_EPOCH_AGE_MS = 1_000;
+
+export interface RunningServices extends Services {
+  /** Ends all subscriptions: subscribers are told that they may come back. */
+  endSubscriptions(): Promise<void>;
+  /** Finishes what is under way and closes the connections. Call it when no more requests come. */
+  close(): Promise<void>;
+}
+
+/** Puts the parts of an api process together. Returns at once: PostgreSQL and Redis may come up later. */
+export const openServices = (config: Config, logger: Logger): RunningServices => {
+  const database = openConfiguredDatabase(config);
+  const broker = openBroker(config, logger);
+  const epochs = new Epochs(broker, Math.min(config.RECONCILE_INTERVAL_MS / 2, MAX_EPOCH_AGE_MS), logger);
+  // Until the epochs are known, new tasks wait for the reconciler.
+  for (const { redis } of broker.lanes) redis.on('ready', () => void epochs.refresh());
+  const taskWriter = new TaskWriter(database, broker, epochs, logger);
+  const router = new RealtimeRouter(broker, {
+    readChanges: (ownerId, after, limit) => readChanges(database, ownerId, after, limit),
+    readPositions: (ownerIds) => readPositions(database, ownerIds),
+    subscriberBuffer: config.SUBSCRIBER_BUFFER,
+    logger,
+  });
+  const taskTypes = new TaskTypes(broker, logger);
+  const tokens = new AccessTokens({
+    secret: config.SECRET_KEY,
+    algorithm: config.ALGORITHM,
+    expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
+  });
+  const authenticator = new Authenticator(database, tokens, logger);
+  const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
+  return {
+    database,
+    broker,
+    taskWriter,
+    router,
+    taskTypes,
+    tokens,
+    authenticator,
+    queueWatcher,
+    logger,
+    taskRules: {
+      maxPayloadBytes: config.MAX_PAYLOAD_BYTES,
+      prepare: (types) => taskTypes.prepare(types),
+      checkPayload: taskTypes.checkPayload,
+    },
+    snapshots: new TaskSnapshots(database),
+    loaders: createTaskLoaders(database),
+    endSubscriptions: async () => {
+      const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
+      await Promise.all([router.close(reason), queueWatcher.close(reason)]);
+    },
+    close: async () => {
+      epochs.close();
+      await taskWriter.close();
+      await authenticator.flush();
+      broker.close();
+      await database.$disconnect();
+    },
+  };
+};
