@@ -102,6 +102,7 @@ const CHECKS = [['biome', 'check', '--error-on-warnings'], ['tsc'], TESTS];
 const COMMANDS = {
   up: (args) => [['node', 'src/cli.ts', 'up', ...args]],
   test: (args) => (args.length > 0 ? [[...TESTS, ...args]] : CHECKS),
+  bench: (args) => [['node', 'bench/run.ts', ...args]],
   generate: () => [],
 };
 

@@ -1,32 +1,11 @@
-import { Broker } from './broker/lanes.ts';
 import { type Config, loadConfig, type Need } from './config.ts';
-import { type Database, openDatabase } from './database/client.ts';
 import { TaskFlowError } from './errors.ts';
-import { createLogger, type Logger, quietly } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 
 /** What is told to stop when the process is. */
 export interface Running {
   stop(): Promise<void>;
 }
-
-export const openBroker = (config: Config, logger: Logger): Broker =>
-  new Broker(
-    {
-      high: { host: config.REDIS_HOST_HIGH, port: config.REDIS_PORT_HIGH, password: config.REDIS_PASSWORD_HIGH },
-      low: { host: config.REDIS_HOST_LOW, port: config.REDIS_PORT_LOW, password: config.REDIS_PASSWORD_LOW },
-      prefix: config.REDIS_KEY_PREFIX,
-      shardsPerLane: config.SHARDS_PER_LANE,
-      commandTimeoutMs: config.REDIS_TIMEOUT_MS,
-    },
-    quietly(logger, 'no connection to Redis; trying again'),
-  );
-
-export const openConfiguredDatabase = (config: Config): Database =>
-  openDatabase({
-    url: config.DATABASE_URL,
-    poolSize: config.DATABASE_POOL_SIZE,
-    timeoutMs: config.DATABASE_TIMEOUT_MS,
-  });
 
 /** Ends with one line on stderr for errors that a person can mend, with a stack for the others. */
 export const exitWith = (error: unknown): never => {

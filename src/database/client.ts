@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
+import type { Config } from '../config.ts';
 import { Prisma, PrismaClient } from './generated/client/client.ts';
 
 export type Database = PrismaClient;
@@ -46,6 +47,14 @@ export const openDatabase = (options: DatabaseOptions): Database => {
   );
   return new PrismaClient({ adapter });
 };
+
+/** The database that the settings name. */
+export const openConfiguredDatabase = (config: Config): Database =>
+  openDatabase({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL_SIZE,
+    timeoutMs: config.DATABASE_TIMEOUT_MS,
+  });
 
 /** SQLSTATE of an error from raw SQL, or undefined where it did not come from PostgreSQL's answer. */
 export const sqlState = (error: unknown): string | undefined => {

@@ -151,7 +151,7 @@ const writeTransitions = async (
         ${column(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
         ${column(states, ({ startedAtMs }) => time(startedAtMs))}::timestamptz[],
         ${column(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? time(atMs) : null))}::timestamptz[],
-        ${column(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data : null))}::text[] ${rare.arrays})
+        ${column(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays})
         AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
       WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
         AND (SELECT count(*) FROM fence) = 1

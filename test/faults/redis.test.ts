@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { startPrivateRedis, waitFor } from '../support/setup.ts';
+import { startSystem } from '../support/system.ts';
+
+describe('Redis loses everything', () => {
+  test('every task still ends, each recorded once, while 2,000 wait and run', { timeout: 120_000 }, async () => {
+    await using redis = await startPrivateRedis();
+    await using system = await startSystem({ redis });
+    await system.start('manager');
+    await system.start('worker');
+    await system.submit(1_000, 'sleep', { ms: 50 });
+    await system.submit(900, 'echo', { n: 1 }, { queue: 'other' });
+    await system.submit(50, 'echo', { n: 2 }, { runAt: new Date(Date.now() + 5_000).toISOString() });
+    await system.submit(50, 'sleep', { ms: 10 }, { priority: 'HIGH' });
+    await waitFor(async () => ((await system.countByStatus()).COMPLETED ?? 0) > 200, {
+      what: 'it is in the middle',
+      timeoutMs: 30_000,
+    });
+    await system.app.broker.low.redis.flushall();
+    expect(await system.settle()).toEqual([]);
+    expect(await system.countByStatus()).toEqual({ COMPLETED: 2_000 });
+  });
+});
+
+describe('Redis is down for ten seconds', () => {
+  test('submissions are accepted meanwhile, and everything goes on by itself', { timeout: 150_000 }, async () => {
+    await using redis = await startPrivateRedis();
+    await using system = await startSystem({ redis });
+    await system.start('manager');
+    await system.start('worker');
+    await system.submit(300, 'sleep', { ms: 100 });
+    await waitFor(async () => ((await system.countByStatus()).COMPLETED ?? 0) > 50, { what: 'it is in the middle' });
+    await redis.kill();
+    const downUntil = performance.now() + 10_000;
+    let accepted = 300;
+    while (performance.now() < downUntil) accepted += (await system.submit(10, 'echo', { whileDown: true })).length;
+    expect(accepted).toBeGreaterThan(310);
+    await redis.start();
+    expect(await system.settle()).toEqual([]);
+    expect(await system.countByStatus()).toEqual({ COMPLETED: accepted });
+  });
+});
