@@ -52,8 +52,9 @@ export class OwnerFeed {
     return this.#position ?? 0;
   }
 
+  /** It has begun, and nobody listens. */
   get isIdle(): boolean {
-    return this.#listeners.size === 0;
+    return this.#position !== undefined && this.#listeners.size === 0;
   }
 
   /** Begins after `position`, which is what PostgreSQL had once this node was subscribed. */
@@ -162,7 +163,8 @@ export class OwnerFeed {
     for (;;) {
       if (this.#position === undefined) return;
       const page = await this.#options.readChanges(this.ownerId, this.#position, PAGE);
-      for (const change of page) if (change.position === this.#position + 1) this.#deliver(change);
+      // Positions become visible in order: what is missing here was dropped by retention.
+      for (const change of page) if (change.position > this.#position) this.#deliver(change);
       for (const early of this.#ahead.keys()) if (early <= this.#position) this.#ahead.delete(early);
       this.#deliverAhead();
       if (page.length < PAGE) return;

@@ -2,6 +2,9 @@ import type { Logger } from 'pino';
 import { metaKey } from '../broker/keys.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
 
+/** Epochs by the ids of their shards; a shard without one may not be enqueued to. */
+export type KnownEpochs = ReadonlyMap<string, string>;
+
 /**
  * The shards' epochs as this process last saw them. A submitter may enqueue a task only if the epoch that it knew before
  * it wrote the task is at most one behind: otherwise the reconciler may have put the task in already, and a worker may
@@ -20,9 +23,9 @@ export class Epochs {
     this.#timer = setInterval(() => void this.refresh(), refreshMs).unref();
   }
 
-  /** The last known epoch of a shard; undefined where none is known: then nothing may be enqueued. */
-  get(shard: Shard): string | undefined {
-    return this.#epochs.get(shard.id);
+  /** The epochs of now, by shard, to be taken before a transaction begins: in it, newer ones may become known. */
+  snapshot(): KnownEpochs {
+    return new Map(this.#epochs);
   }
 
   async refresh(): Promise<void> {

@@ -41,16 +41,20 @@ const MAX_TAG_LENGTH = 100;
 const MAX_KEY_LENGTH = 255;
 const MAX_ATTEMPTS = 100;
 const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1000;
-/** PostgreSQL's text holds no NUL. */
-const hasNoNul = (text: string): boolean => !text.includes('\0');
+/** PostgreSQL's text holds no NUL, and halves of surrogate pairs would reach it as U+FFFD. */
+const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+const UNSTORABLE_TEXT = 'must not contain the character NUL or half of a surrogate pair';
+/** Years that PostgreSQL and ISO 8601 write alike. */
+const isStorableTime = (time: Date): boolean => time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9999;
 
 const InputSchema = z.object({
   type: z.string().regex(TASK_TYPE, `must match ${TASK_TYPE.source}`),
   queue: z.string().regex(QUEUE_NAME, `must match ${QUEUE_NAME.source}`),
   maxAttempts: z.number().int().min(1).max(MAX_ATTEMPTS),
   timeoutMs: z.number().int().min(1).max(MAX_TIMEOUT_MS).nullish(),
-  idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(hasNoNul, 'must not contain NUL').nullish(),
-  tags: z.array(z.string().min(1).max(MAX_TAG_LENGTH).refine(hasNoNul, 'must not contain NUL')).max(MAX_TAGS).nullish(),
+  runAt: z.date().refine(isStorableTime, 'must be in the years 1 to 9999').nullish(),
+  idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(isStorable, UNSTORABLE_TEXT).nullish(),
+  tags: z.array(z.string().min(1).max(MAX_TAG_LENGTH).refine(isStorable, UNSTORABLE_TEXT)).max(MAX_TAGS).nullish(),
 });
 
 /** Checks a payload against what workers announced for its type. It throws BAD_USER_INPUT. */
@@ -87,6 +91,16 @@ const payloadText = (payload: unknown, field: string, rules: TaskRules): string 
   return text;
 };
 
+const checkedPayload = (payload: unknown, field: string, rules: TaskRules): string => {
+  try {
+    return payloadText(payload, field, rules);
+  } catch (error) {
+    // The stack ends after a few thousand levels; PostgreSQL's would after 20,000.
+    if (error instanceof RangeError) throw badInput(field, `${field} is nested too deeply.`);
+    throw error;
+  }
+};
+
 /**
  * Checks one input and gives it an id.
  *
@@ -101,7 +115,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
     const limit = issue && 'maximum' in issue ? Number(issue.maximum) : undefined;
     throw badInput(field, `${field}: ${issue?.message}`, limit);
   }
-  const payload = payloadText(input.payload, `${path}.payload`, rules);
+  const payload = checkedPayload(input.payload, `${path}.payload`, rules);
   rules.checkPayload(input.type, input.payload ?? null, path);
   return {
     id: uuidv7(),

@@ -47,6 +47,7 @@ const submitOnce = async (
   tasks: readonly NewTask[],
 ): Promise<Task[]> => {
   const { wanted, byKey } = distinctKeys(tasks);
+  const epochs = taskWriter.knownEpochs();
   const written = await database.$transaction(async (transaction) => {
     const existing = new Map((await takeIdempotencyKeys(transaction, ownerId, wanted)).map((row) => [row.key, row]));
     for (const row of wanted) refuseOtherRequest(row, existing.get(row.key));
@@ -55,7 +56,9 @@ const submitOnce = async (
       (!existing.has(task.idempotencyKey) && byKey.get(task.idempotencyKey) === task.id);
     const fresh = tasks.filter(isNew);
     const { at, afterCommit } =
-      fresh.length > 0 ? await taskWriter.writeWithin(transaction, fresh) : { at: new Date(), afterCommit: () => {} };
+      fresh.length > 0
+        ? await taskWriter.writeWithin(transaction, fresh, epochs)
+        : { at: new Date(), afterCommit: () => {} };
     const known = await transaction.task.findMany({
       where: { id: { in: [...existing.values()].map(({ taskId }) => taskId) } },
     });

@@ -4,7 +4,7 @@ import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
 import { announceTasks, enqueueBatch, firstChange, groupByShard, type ShardBatch } from './enqueue-tasks.ts';
-import type { Epochs } from './epochs.ts';
+import type { Epochs, KnownEpochs } from './epochs.ts';
 import type { NewTask } from './new-task.ts';
 import { deleteOutbox, insertTasks, placesByOwner } from './task-store.ts';
 
@@ -59,16 +59,23 @@ export class TaskWriter {
     });
   }
 
+  /** What `writeWithin` must be given; to be taken before its transaction begins. */
+  knownEpochs(): KnownEpochs {
+    return this.#epochs.snapshot();
+  }
+
   /**
    * Writes tasks inside the caller's transaction.
    *
+   * @param epochs as they were known before the transaction began, whose beginning dates the tasks
    * @returns when they were written, and what the caller must call after its commit
    */
   async writeWithin(
     session: DatabaseSession,
     tasks: readonly NewTask[],
+    epochs: KnownEpochs,
   ): Promise<{ at: Date; afterCommit: () => void }> {
-    const batches = groupByShard(this.#broker, tasks, (shard) => this.#epochs.get(shard));
+    const batches = groupByShard(this.#broker, tasks, (shard) => epochs.get(shard.id));
     const outbox = batches.map(toOutboxRow);
     const doneIds = this.#doneOutboxIds.splice(0);
     try {
@@ -117,6 +124,7 @@ export class TaskWriter {
       const { at, afterCommit } = await this.writeWithin(
         this.#database,
         groups.flatMap(({ tasks }) => tasks),
+        this.knownEpochs(),
       );
       afterCommit();
       for (const { resolve } of groups) resolve(at);

@@ -60,7 +60,7 @@ describe('claiming', () => {
         .sort(),
     ).toEqual(ids.toSorted());
     expect(Math.max(...given.map((claims) => claims.length))).toBe(70);
-    expect((await dumpShard(t.shard))['events']).toHaveLength(15);
+    expect((await dumpShard(t.shard)).events).toHaveLength(15);
   });
 
   test('gives the oldest of a line first', async () => {

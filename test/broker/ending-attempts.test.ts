@@ -163,9 +163,7 @@ describe('failing', () => {
 
     const [entry] = await redis.xrange(`${t.shard.tag}:events`, '-', '+');
     const at = Number(entry?.[1][1]);
-    const delays = Object.values((await dumpShard(t.shard))['scheduled'] as Record<string, number>).map(
-      (due) => due - at,
-    );
+    const delays = Object.values((await dumpShard(t.shard)).scheduled as Record<string, number>).map((due) => due - at);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(least);
     expect(Math.max(...delays)).toBeLessThanOrEqual(most);
     expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan((most - least) / 3);

@@ -45,7 +45,7 @@ describe('a heartbeat', () => {
     await heartbeat(t.shard, { worker: 'w1', description: '{}', ttlMs: 90_000 });
     await heartbeat(t.shard, { worker: 'w2', description: '{}', ttlMs: 90_000 });
     for (let i = 0; i < 2; i++) await goodbye(t.shard, { worker: 'w1' });
-    expect(Object.keys((await dumpShard(t.shard))['workers'] ?? {})).toEqual(['w2']);
+    expect(Object.keys((await dumpShard(t.shard)).workers ?? {})).toEqual(['w2']);
     await goodbye(t.shard, { worker: 'w2' });
     expect(await dumpShard(t.shard)).toEqual({ meta: META });
   });

@@ -39,6 +39,7 @@ export class Factory {
   readonly writer: TaskWriter;
   readonly #app: TestApp;
   #defaultOwner: Promise<string> | undefined;
+  #opened: Promise<void> | undefined;
 
   constructor(app: TestApp) {
     this.#app = app;
@@ -72,8 +73,10 @@ export class Factory {
 
   /** Submits tasks of the default owner, or of `ownerId`, and waits until Redis has them. */
   async submit(wishes: readonly Wish[]): Promise<Task[]> {
-    const ownerId = wishes[0]?.ownerId ?? (await (this.#defaultOwner ??= this.owner()));
-    await this.openShards();
+    this.#opened ??= this.openShards();
+    await this.#opened;
+    this.#defaultOwner ??= this.owner();
+    const ownerId = wishes[0]?.ownerId ?? (await this.#defaultOwner);
     const tasks = await submitTasks(this.services, ownerId, wishes.map(taskInput));
     await this.writer.close();
     return tasks;

@@ -52,7 +52,7 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
 
   const share = async (): Promise<void> => {
     try {
-      fairShare = Math.ceil(broker.shards.length / (await countManagers(broker, id, leaseMs * 2)));
+      fairShare = Math.ceil(broker.shards.length / (await countManagers(broker, id, leaseMs)));
       for (const leader of leading().slice(fairShare)) leader.stepDown('other managers lead fewer shards');
     } catch (error) {
       logger.debug({ err: error }, 'could not count the managers');
@@ -66,7 +66,7 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
     }
   };
   const timers = [
-    setInterval(() => void share(), leaseMs),
+    setInterval(() => void share(), leaseMs / 3),
     setInterval(() => void makePartitions(), PARTITION_INTERVAL_MS),
   ];
   void makePartitions();
@@ -77,18 +77,19 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
     leads: () => broker.shards.filter((_, i) => leaders[i]?.isLeading).map((shard) => shard.id),
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
-      await Promise.all(leaders.map((leader) => leader.stop()));
+      // First: others may lead its share as soon as they do not count it any more.
       await broker.high.redis.zrem(managersKey(broker.prefix), id).catch(() => undefined);
+      await Promise.all(leaders.map((leader) => leader.stop()));
     },
   };
 };
 
-/** How many managers were seen during the last `windowMs`, this one included. */
+/** How many managers were seen during the last `windowMs`, this one included: one that died is not waited for longer than for its leases. */
 const countManagers = async ({ high: { redis }, prefix }: Broker, id: string, windowMs: number): Promise<number> => {
-  const [seconds] = await redis.time();
-  const now = Number(seconds) * 1_000;
+  const [seconds, micros] = await redis.time();
+  const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   const key = managersKey(prefix);
   await redis.zadd(key, now, id);
-  await redis.zremrangebyscore(key, '-inf', now - windowMs - 1_000);
+  await redis.zremrangebyscore(key, '-inf', now - windowMs);
   return Math.max(1, await redis.zcard(key));
 };

@@ -42,7 +42,8 @@ export const finalStates = (transitions: readonly StreamedTransition[]): FinalSt
     }
     if (transition.status === 'PROCESSING') state.startedAtMs = transition.atMs;
     if (transition.runAtMs !== undefined) state.runAtMs = transition.runAtMs;
-    if (transition.status === 'FAILED' || transition.status === 'SCHEDULED') state.error = transition.data || undefined;
+    if (transition.status === 'FAILED' || transition.status === 'SCHEDULED')
+      state.error = transition.data || state.error;
   }
   return [...states.values()];
 };
@@ -224,13 +225,14 @@ export const recordWhatContinues = async (
     const [led] = await transaction.$queryRaw<unknown[]>`
       SELECT 1 FROM shards WHERE id = ${term.shardId} AND term = ${term.term} FOR SHARE`;
     if (!led) throw new TermOverError(`another manager leads shard ${term.shardId}`);
-    const ids = [...new Set(column(transitions, ({ taskId }) => taskId))].sort();
+    const valid = transitions.map(withValidData);
+    const ids = [...new Set(column(valid, ({ taskId }) => taskId))].sort();
     const tasks = await transaction.$queryRaw<{ id: string; seq: number; status: TaskStatus }[]>`
       SELECT t.id, t.seq, t.status::text FROM tasks t JOIN owner_feeds USING (owner_id)
       WHERE t.id = ANY(${ids}::uuid[]) ORDER BY t.id FOR UPDATE OF t`;
-    const sorted = sortOut(tasks, transitions);
+    const sorted = sortOut(tasks, valid);
     if (sorted.fitting.length === 0) return { changes: [], ...sorted };
-    const bases = await writeTransitions(transaction, term, sorted.fitting.map(withValidData));
+    const bases = await writeTransitions(transaction, term, sorted.fitting);
     return { changes: toChanges(sorted.fitting, bases), repeated: sorted.repeated, refused: sorted.refused };
   });
 
@@ -258,15 +260,28 @@ export const sortOut = (
   return { fitting, repeated, refused };
 };
 
-/** A worker in another language may send what is no JSON: then it is kept as a JSON string. */
-const withValidData = (transition: StreamedTransition): StreamedTransition => {
-  if (transition.data === '') return transition;
+/** A worker in another language may send what is no JSON: then it is kept, and published, as a JSON string. */
+const withValidData = (transition: StreamedTransition): StreamedTransition =>
+  transition.data === '' || isStorableJson(transition.data)
+    ? transition
+    : { ...transition, data: JSON.stringify(transition.data) };
+
+/** PostgreSQL's stack ends somewhere between 20,000 and 50,000 levels. */
+const MAX_DEPTH = 10_000;
+
+const isStorableJson = (text: string): boolean => {
   try {
-    JSON.parse(transition.data);
-    return transition;
+    JSON.parse(text);
   } catch {
-    return { ...transition, data: JSON.stringify(transition.data) };
+    return false;
   }
+  let depth = 0;
+  let deepest = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+    if (token === '[' || token === '{') deepest = Math.max(deepest, ++depth);
+    else if (token === ']' || token === '}') depth--;
+  }
+  return deepest <= MAX_DEPTH;
 };
 
 const toChanges = (transitions: readonly StreamedTransition[], bases: Map<string, number>): Change[] => {

@@ -28,8 +28,8 @@ const BLOCK_MS = 500;
 /** How long it waits while PostgreSQL is away, in ms. */
 const RETRY_MS = 500;
 
-/** SQLSTATEs of a batch that PostgreSQL could take in part: it does not continue, is there already, or is no JSON. */
-const SORT_OUT = new Set(['22012', '23505', '22P02', '22021', '22P05']);
+/** SQLSTATEs of a batch that PostgreSQL could take in part: it does not continue, is there already, or is no (sane) JSON. */
+const SORT_OUT = new Set(['22012', '23505', '22P02', '22021', '22P05', '54001']);
 
 /**
  * Reads a shard's event stream, writes it to PostgreSQL in batches, then publishes and drops what was written.
