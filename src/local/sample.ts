@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MultiBar, Presets } from 'cli-progress';
 import Table from 'cli-table3';
@@ -10,7 +9,8 @@ import { openSocket, request } from './graphql-client.ts';
 /** The folder of vega-datasets with its CSV files. @throws TaskFlowError when the package is not installed */
 export const sampleFolder = (): string => {
   try {
-    return join(dirname(fileURLToPath(import.meta.resolve('vega-datasets/package.json'))), 'data');
+    // The package exports its code only; the data lies beside it.
+    return fileURLToPath(new URL('../data', import.meta.resolve('vega-datasets')));
   } catch {
     throw new TaskFlowError(
       'UNAVAILABLE',
