@@ -31,7 +31,7 @@ export interface Submitter extends AsyncDisposable {
 export const openSubmitter = async ({ database, broker, config }: BenchStack): Promise<Submitter> => {
   const logger = pino({ level: 'warn' });
   const epochs = new Epochs(broker, config.RECONCILE_INTERVAL_MS / 4, logger);
-  while (broker.shards.some((shard) => epochs.get(shard) === undefined)) await epochs.refresh();
+  while (epochs.snapshot().size < broker.shards.length) await epochs.refresh();
   const taskWriter = new TaskWriter(database, broker, epochs, logger);
   const taskTypes = new TaskTypes(broker, logger);
   const taskRules = {
