@@ -19,7 +19,7 @@ export interface TestProcess extends AsyncDisposable {
   /**
    * Waits until its output matches, from its beginning on; at once, when it does already.
    *
-   * @param timeoutMs default: 15 s
+   * @param timeoutMs default: a minute
    * @throws Error with the output when the time is up or the process ends before
    */
   waitForOutput(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
@@ -80,7 +80,7 @@ export const spawnNode = (args: readonly string[], env: Readonly<Record<string, 
     pid: child.pid ?? 0,
     exit,
     output: () => output,
-    waitForOutput: (pattern, timeoutMs = 15_000) => waitForMatch(child, () => output, pattern, timeoutMs),
+    waitForOutput: (pattern, timeoutMs = 60_000) => waitForMatch(child, () => output, pattern, timeoutMs),
     kill: (signal = 'SIGTERM') => {
       child.kill(signal);
       return exit;

@@ -33,6 +33,8 @@ export interface System extends AsyncDisposable {
   readonly app: TestApp;
   readonly url: string;
   readonly ownerId: string;
+  /** Of the user's login. */
+  readonly token: string;
   start(name: 'api' | 'manager' | 'worker', env?: Record<string, string>): Promise<TestProcess>;
   graphql<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
   /** Submits `count` tasks of a type with the same payload. Returns their ids. */
@@ -70,6 +72,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
     app,
     url,
     ownerId,
+    token: signUp.token,
     start,
     countByStatus,
     graphql: (query, variables = {}) => request(url, query, variables, credentials),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Default: 10 s. */
+  /** Default: 20 s. */
   timeoutMs?: number;
   /** What is waited for, for the message: "the task is COMPLETED". */
   what?: string;
@@ -17,7 +17,7 @@ export const waitFor = async <T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<Awaited<T>, false | null | undefined>> => {
-  const { timeoutMs = 10_000, what = 'the condition holds' } = options;
+  const { timeoutMs = 20_000, what = 'the condition holds' } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     let seen: unknown;
