@@ -55,22 +55,46 @@ const self = (): ProcessIdentity => {
 };
 
 /**
- * Makes sure that no other server uses the folder. A server whose owner was killed runs on, since it is a process of its
- * own: such a leftover is shut down here, so that the new one starts with the settings of today.
+ * Ends the server that a process which is gone has left in this folder. It is a process of its own, and so runs on when
+ * its owner is killed.
+ *
+ * @returns whether the folder is free now: false when its owner still runs
+ */
+const endLeftover = async (folder: string, record: ServerRecord, gentle: NodeJS.Signals): Promise<boolean> => {
+  if (isRunning(record.owner) && isRunning(record.server)) return false;
+  await endProcess(record.server, gentle);
+  rmSync(recordFile(folder), { force: true });
+  return true;
+};
+
+/**
+ * Makes sure that no other server uses the folder. A leftover is shut down, so that the new server starts with the settings
+ * of today.
  *
  * @throws TaskFlowError CONFLICT when its owner still runs
  */
-export const takeFolder = async (options: Pick<ServerOptions, 'name' | 'folder' | 'gentle'>): Promise<void> => {
-  mkdirSync(options.folder, { recursive: true });
-  const record = readRecord(options.folder);
-  if (!record || !isRunning(record.server)) return;
-  if (isRunning(record.owner)) {
-    throw new TaskFlowError(
-      'CONFLICT',
-      `${options.name} in ${options.folder} already runs for process ${record.owner.pid}; stop that first, or choose another folder`,
-    );
-  }
-  await endProcess(record.server, options.gentle);
+export const takeFolder = async ({
+  name,
+  folder,
+  gentle,
+}: Pick<ServerOptions, 'name' | 'folder' | 'gentle'>): Promise<void> => {
+  mkdirSync(folder, { recursive: true });
+  const record = readRecord(folder);
+  if (!record || (await endLeftover(folder, record, gentle))) return;
+  throw new TaskFlowError(
+    'CONFLICT',
+    `${name} in ${folder} already runs for process ${record.owner.pid}; stop that first, or choose another folder`,
+  );
+};
+
+/**
+ * Ends the server of a folder whose owner is gone, without starting another.
+ *
+ * @returns whether the folder held one: it can be removed then
+ */
+export const endAbandoned = async (folder: string, gentle: NodeJS.Signals): Promise<boolean> => {
+  const record = readRecord(folder);
+  return record !== undefined && !isRunning(record.owner) && endLeftover(folder, record, gentle);
 };
 
 interface ServerProcess {

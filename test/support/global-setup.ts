@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { applyMigrations } from '../../src/database/migrate.ts';
@@ -7,6 +6,7 @@ import { startPostgres } from '../../src/local/postgres.ts';
 import { startRedis } from '../../src/local/redis.ts';
 import { createDatabase } from './databases.ts';
 import { FAST_POSTGRES, FAST_REDIS } from './fast-settings.ts';
+import { FOLDER_PREFIX, sweepAbandonedServers } from './sweep.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -20,7 +20,8 @@ declare module 'vitest' {
 
 /** Starts the one PostgreSQL and the one Redis that all test files share. */
 export default async function globalSetup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'taskflow-test-'));
+  await sweepAbandonedServers();
+  const folder = await mkdtemp(FOLDER_PREFIX);
   const [postgres, redis] = await Promise.all([
     startPostgres({ folder: join(folder, 'postgres'), settings: FAST_POSTGRES }),
     startRedis({ folder: join(folder, 'redis'), settings: FAST_REDIS, onInstall: console.log }),

@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { startPostgres } from '../../src/local/postgres.ts';
 import { startRedis } from '../../src/local/redis.ts';
 import type { LocalServer } from '../../src/local/server-process.ts';
 import { FAST_POSTGRES } from './fast-settings.ts';
+import { FOLDER_PREFIX } from './sweep.ts';
 
 /** A database server of one test, to be killed, paused and started again. */
 export interface PrivateServer extends AsyncDisposable {
@@ -23,13 +22,20 @@ export interface PrivateServer extends AsyncDisposable {
   resume(): void;
 }
 
+const open = new Set<PrivateServer>();
+
+/** Ends what tests of this file have not disposed of; called after each file. */
+export const endPrivateServers = async (): Promise<void> => {
+  await Promise.all([...open].map((server) => server[Symbol.asyncDispose]()));
+};
+
 type Start = (folder: string, port: number | undefined) => Promise<LocalServer>;
 
 const startPrivate = async (start: Start): Promise<PrivateServer> => {
-  const folder = await mkdtemp(join(tmpdir(), 'taskflow-test-'));
+  const folder = await mkdtemp(FOLDER_PREFIX);
   let server = await start(folder, undefined);
   const { url, port } = server;
-  return {
+  const handle: PrivateServer = {
     url,
     port,
     get pid() {
@@ -46,10 +52,13 @@ const startPrivate = async (start: Start): Promise<PrivateServer> => {
     pause: () => void process.kill(server.pid, 'SIGSTOP'),
     resume: () => void process.kill(server.pid, 'SIGCONT'),
     [Symbol.asyncDispose]: async () => {
+      open.delete(handle);
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+  open.add(handle);
+  return handle;
 };
 
 /** A Redis of the test's own, with its data on disk as in production. */

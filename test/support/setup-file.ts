@@ -1,4 +1,8 @@
 import { afterAll } from 'vitest';
+import { endPrivateServers } from './private-servers.ts';
 import { endProcesses } from './processes.ts';
 
-afterAll(endProcesses);
+afterAll(async () => {
+  await endProcesses();
+  await endPrivateServers();
+});
