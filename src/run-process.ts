@@ -14,11 +14,13 @@ export const exitWith = (error: unknown): never => {
   process.exit(1);
 };
 
-/** A second signal, or this many ms after the first, ends the process at once. */
+/** A process that has not stopped after this time ends at once. */
 const MAX_STOP_MS = 60_000;
+/** A Ctrl-C reaches a process twice: from the terminal, and passed on by its parent. A second signal counts after this. */
+const SAME_SIGNAL_MS = 1_000;
 
 /**
- * Runs one kind of process until SIGTERM or SIGINT, or until the process that started it is gone (`taskflow up` keeps a
+ * Runs one kind of process until SIGTERM or SIGINT (a second one ends it at once), or until the process that started it is gone (`taskflow up` keeps a
  * channel open to its children for that).
  *
  * @param needs the settings that this kind cannot do without
@@ -32,10 +34,13 @@ export const runProcess = async (
   const config = loadConfig(needs);
   const logger = createLogger(config.LOG_LEVEL, name);
   const running = await start(config, logger);
-  let isStopping = false;
+  let stoppingSince: number | undefined;
   const stop = (reason: string): void => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     logger.info({ reason }, 'stopping');
     setTimeout(() => process.exit(1), MAX_STOP_MS).unref();
     running.stop().then(

@@ -42,12 +42,16 @@ const stopAll = async (stack: Stack): Promise<void> => {
   process.exit();
 };
 
+/** A Ctrl-C arrives twice: from the terminal, and passed on by npm. A second signal counts after this, in ms. */
+const SAME_SIGNAL_MS = 1_000;
+
 /** Settles at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 const untilInterrupted = (): Promise<undefined> =>
   new Promise((resolve) => {
-    let count = 0;
+    let since: number | undefined;
     const onSignal = (): void => {
-      if (++count > 1) process.exit(130);
+      if (since !== undefined && performance.now() - since > SAME_SIGNAL_MS) process.exit(130);
+      since ??= performance.now();
       resolve(undefined);
     };
     process.on('SIGINT', onSignal);
