@@ -41,6 +41,7 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
 
   get logger(): Logger {
     const { id, type, attempt } = this.#attempt.claim;
-    return (this.#logger ??= this.#parentLogger.child({ taskId: id, type, attempt }));
+    this.#logger ??= this.#parentLogger.child({ taskId: id, type, attempt });
+    return this.#logger;
   }
 }

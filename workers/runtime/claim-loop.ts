@@ -2,9 +2,8 @@ import type { Logger } from 'pino';
 import { type Claim, claim } from '../../src/broker/calls.ts';
 import { wakeKey } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
-import { Backoff } from './backoff.ts';
+import { ShardSource } from './shard-source.ts';
 import type { Slots } from './slots.ts';
-import { WakeListener } from './wake-listener.ts';
 
 export interface ClaimLoopOptions {
   broker: Broker;
@@ -23,17 +22,6 @@ export interface ClaimLoopOptions {
   logger: Logger;
 }
 
-/** Where claiming from one shard stands. */
-interface Source {
-  readonly shard: Shard;
-  readonly listener: WakeListener;
-  readonly backoff: Backoff;
-  state: 'asleep' | 'has-work' | 'claiming' | 'backing-off';
-  /** A token came while a claim was on its way: the claim may have been served before the token's tasks arrived. */
-  isWokenAgain: boolean;
-  retryTimer: NodeJS.Timeout | undefined;
-}
-
 /** Every so many claims the low lane, and in it the low priority, goes first, so that nothing starves. */
 const LOW_FIRST_EVERY = 8;
 
@@ -43,8 +31,8 @@ const LOW_FIRST_EVERY = 8;
  */
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
-  readonly #high: Source[];
-  readonly #low: Source[];
+  readonly #high: readonly ShardSource[];
+  readonly #low: readonly ShardSource[];
   readonly #claims = new Set<Promise<void>>();
   #rounds = 0;
   #isScheduled = false;
@@ -58,46 +46,35 @@ export class ClaimLoop {
   }
 
   /** Looks whether to claim, at the end of this turn: slots are freed many at once. */
-  readonly wake = (): void => {
+  wake(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
       this.#claimAll();
     });
-  };
+  }
 
   /** Stops claiming. What a claim on its way still brings is accepted before this resolves. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    await Promise.all(this.#claims);
     const sources = [...this.#high, ...this.#low];
-    for (const { retryTimer } of sources) clearTimeout(retryTimer);
-    await Promise.all([...this.#claims, ...sources.map(({ listener }) => listener.close())]);
+    await Promise.all(sources.map((source) => source.close()));
     // A token may have been taken on the way.
     await Promise.all(sources.map(({ shard }) => this.#passOn(shard)));
   }
 
-  #open(shard: Shard): Source {
-    const { queues, types } = this.#options;
-    const keys = queues.flatMap((queue) => types.map((type) => wakeKey(shard.tag, queue, type)));
-    const listener = new WakeListener({ shard, keys, onWake: () => this.#onWake(source) });
-    const source: Source = {
+  #open(shard: Shard): ShardSource {
+    const { queues, types, slots } = this.#options;
+    return new ShardSource({
       shard,
-      listener,
-      backoff: new Backoff(),
-      state: 'has-work',
-      isWokenAgain: false,
-      retryTimer: undefined,
-    };
-    return source;
-  }
-
-  #onWake(source: Source): void {
-    source.isWokenAgain = source.state === 'claiming';
-    if (source.state !== 'asleep') return;
-    source.state = 'has-work';
-    if (this.#options.slots.free > 0) this.wake();
-    else void this.#passOn(source.shard);
+      wakeKeys: queues.flatMap((queue) => types.map((type) => wakeKey(shard.tag, queue, type))),
+      onWork: (cause) => {
+        if (cause === 'woken' && slots.free <= 0) void this.#passOn(shard);
+        else this.wake();
+      },
+    });
   }
 
   #claimAll(): void {
@@ -121,60 +98,47 @@ export class ClaimLoop {
   }
 
   /**
-   * The first shard that has work. A claim on its way is awaited before one goes to a later shard, so that a lower lane gets
-   * only what a higher one leaves; but a shard that failed last time holds nobody up.
+   * The first shard that has work; shards of a lane take turns. A claim on its way is awaited before one goes to a later
+   * shard, so that a lower lane gets only what a higher one leaves; but a shard that failed last time holds nobody up.
    */
-  #next(isLowFirst: boolean): Source | undefined {
+  #next(isLowFirst: boolean): ShardSource | undefined {
     const lanes = isLowFirst ? [this.#low, this.#high] : [this.#high, this.#low];
     for (const sources of lanes) {
       for (let i = 0; i < sources.length; i++) {
         const source = sources[(this.#rounds + i) % sources.length];
-        if (source?.state === 'has-work') return source;
-        if (source?.state === 'claiming' && source.backoff.failures === 0) return undefined;
+        if (source?.hasWork) return source;
+        if (source?.isAnsweringSoon) return undefined;
       }
     }
     return undefined;
   }
 
-  async #claimFrom(source: Source, limit: number, isLowFirst: boolean): Promise<void> {
-    const { slots, accept } = this.#options;
-    const { shard } = source;
-    source.state = 'claiming';
-    source.isWokenAgain = false;
+  async #claimFrom(source: ShardSource, limit: number, isLowFirst: boolean): Promise<void> {
+    const { slots, accept, onRecovered, logger } = this.#options;
+    source.beginClaim();
     slots.reserve(limit);
     try {
-      const claims = await this.#claim(shard, limit, isLowFirst);
-      slots.unreserve(limit);
-      accept(shard, claims);
-      this.#onClaimed(source, claims.length === limit || source.isWokenAgain);
-    } catch (error) {
-      slots.unreserve(limit);
-      this.#onFailed(source, error);
+      const claims = await this.#claim(source.shard, limit, isLowFirst).finally(() => slots.unreserve(limit));
+      accept(source.shard, claims);
+      if (source.hasFailed) onRecovered(source.shard);
+      source.endClaim(claims.length === limit);
+    } catch (err) {
+      if (!source.hasFailed) logger.warn({ err, shard: source.shard.id }, 'claiming failed; trying on');
+      source.failClaim();
     }
     this.wake();
   }
 
   #claim(shard: Shard, limit: number, isLowFirst: boolean): Promise<Claim[]> {
     const { workerId, leaseMs, queues, types } = this.#options;
-    const lowFirst = isLowFirst ? '1' : '0';
-    return claim(shard, { worker: workerId, limit, leaseMs, lowFirst, queues: queues.join(','), types: types.join(',') });
-  }
-
-  #onClaimed(source: Source, isMoreLikely: boolean): void {
-    if (source.backoff.failures > 0) this.#options.onRecovered(source.shard);
-    source.backoff.reset();
-    source.state = isMoreLikely ? 'has-work' : 'asleep';
-    if (!isMoreLikely && !this.#isStopped) source.listener.listen();
-  }
-
-  #onFailed(source: Source, err: unknown): void {
-    if (source.backoff.failures === 0) this.#options.logger.warn({ err, shard: source.shard.id }, 'claiming failed; trying on');
-    source.state = 'backing-off';
-    if (this.#isStopped) return;
-    source.retryTimer = setTimeout(() => {
-      source.state = 'has-work';
-      this.wake();
-    }, source.backoff.next());
+    return claim(shard, {
+      worker: workerId,
+      limit,
+      leaseMs,
+      lowFirst: isLowFirst ? '1' : '0',
+      queues: queues.join(','),
+      types: types.join(','),
+    });
   }
 
   /**

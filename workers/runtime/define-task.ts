@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { TASK_TYPE } from '../../src/tasks/new-task.ts';
 
 export { DoNotRetryError, RetryAfterError } from './outcome.ts';
 
@@ -38,15 +39,12 @@ export interface TaskDefinition {
 }
 
 export interface TaskOptions<Schema extends z.ZodType> {
-  /** 1 to 64 characters out of a-z, A-Z, 0-9, ".", "_" and "-". */
+  /** 1 to 128 characters out of a-z, A-Z, 0-9 and "._:-". */
   type: string;
   /** What the payload must be. Checked without awaiting: no asynchronous refinements. Default: anything. */
   payload?: Schema;
   handler: Handler<z.output<Schema>>;
 }
-
-// Commas, bars and tabs separate names in the broker.
-const TASK_TYPE = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
  * Declares a task type: its name, the form of its payload and what runs it.
@@ -54,7 +52,8 @@ const TASK_TYPE = /^[A-Za-z0-9._-]{1,64}$/;
  * @throws Error when the name is not a task type's
  */
 export const defineTask = <Schema extends z.ZodType = z.ZodUnknown>(options: TaskOptions<Schema>): TaskDefinition => {
-  if (!TASK_TYPE.test(options.type)) throw new Error(`"${options.type}" cannot name a task type: it must match ${TASK_TYPE}`);
+  if (!TASK_TYPE.test(options.type))
+    throw new Error(`"${options.type}" cannot name a task type: it must match ${TASK_TYPE.source}`);
   return {
     type: options.type,
     payload: options.payload,

@@ -99,7 +99,8 @@ export const encode = (outcome: Outcome, maxResultBytes: number): Report => {
 
 const encodeResult = (value: unknown, maxResultBytes: number): Report => {
   const result = toJson(value);
-  if (typeof result !== 'string') return refused('RESULT_NOT_SERIALIZABLE', `the result is not JSON: ${result.problem}`);
+  if (typeof result !== 'string')
+    return refused('RESULT_NOT_SERIALIZABLE', `the result is not JSON: ${result.problem}`);
   // A UTF-16 unit takes at most three bytes: most results need no counting.
   if (result.length * 3 > maxResultBytes) {
     const bytes = Buffer.byteLength(result);
@@ -130,5 +131,8 @@ const logFailure = ({ claim, isLost }: Attempt, outcome: Outcome, logger: Logger
   if (isLost || outcome.kind === 'done' || outcome.kind === 'released') return;
   const { message, code } = outcome.failure;
   const mayRetry = outcome.kind === 'retry' && claim.attempt < claim.maxAttempts;
-  logger.info({ taskId: claim.id, type: claim.type, attempt: claim.attempt, code, mayRetry }, `task failed: ${message}`);
+  logger.info(
+    { taskId: claim.id, type: claim.type, attempt: claim.attempt, code, mayRetry },
+    `task failed: ${message}`,
+  );
 };

@@ -38,7 +38,11 @@ export class LeaseKeeper {
     const { shard, slots, leaseMs } = this.#options;
     const held = [...slots.of(shard).values()];
     if (held.length === 0) return;
-    const lostIds = await extendLeases(shard, { leaseMs }, held.map(({ claim: { id, token } }) => ({ id, token })));
+    const lostIds = await extendLeases(
+      shard,
+      { leaseMs },
+      held.map(({ claim: { id, token } }) => ({ id, token })),
+    );
     if (lostIds.length === 0) return;
     const lost = new Set(lostIds);
     // Only those that were asked about: a task that ended meanwhile may be back in a new attempt, which is not lost.
@@ -48,7 +52,8 @@ export class LeaseKeeper {
   #lose(attempt: Attempt): void {
     // One that was reported while this call was on its way is lost only in the sense that it has ended.
     if (this.#options.slots.of(attempt.shard).get(attempt.claim.id) !== attempt) return;
-    if (!attempt.isSettled) this.#options.logger.info({ taskId: attempt.claim.id }, 'lease lost: the handler is told to stop');
+    if (!attempt.isSettled)
+      this.#options.logger.info({ taskId: attempt.claim.id }, 'lease lost: the handler is told to stop');
     attempt.lose();
   }
 

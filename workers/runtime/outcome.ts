@@ -51,7 +51,8 @@ const MAX_MESSAGE_LENGTH = 4_000;
 const MAX_STACK_LENGTH = 8_000;
 const MAX_CODE_LENGTH = 100;
 
-const shorten = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+const shorten = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 1)}…` : text;
 
 const codeOf = (error: Error): string | undefined => {
   const { code } = error as { code?: unknown };

@@ -55,21 +55,8 @@ export class Reporter {
   }
 
   report(attempt: Attempt, report: Report): void {
-    if (attempt.isLost) return this.#drop([attempt]);
-    const { id, token } = attempt.claim;
-    const outboxes = this.#outboxesOf(attempt.shard);
-    switch (report.kind) {
-      case 'complete': {
-        const { result } = report;
-        return outboxes.complete.add({ attempt, item: { id, token, result }, bytes: FENCE_BYTES + result.length });
-      }
-      case 'fail': {
-        const { error, retry, delayMs } = report;
-        return outboxes.fail.add({ attempt, item: { id, token, error, retry, delayMs }, bytes: FENCE_BYTES + error.length });
-      }
-      case 'release':
-        return outboxes.release.add({ attempt, item: { id, token }, bytes: FENCE_BYTES });
-    }
+    if (attempt.isLost) this.#drop([attempt]);
+    else this.#add(attempt, report);
   }
 
   /** Gives up what was not accepted yet: its leases run out, and the tasks are run again. */
@@ -79,9 +66,26 @@ export class Reporter {
     }
   }
 
+  #add(attempt: Attempt, report: Report): void {
+    const { id, token } = attempt.claim;
+    const outboxes = this.#outboxesOf(attempt.shard);
+    if (report.kind === 'complete') {
+      const { result } = report;
+      outboxes.complete.add({ attempt, item: { id, token, result }, bytes: FENCE_BYTES + result.length });
+    } else if (report.kind === 'fail') {
+      const { error, retry, delayMs } = report;
+      outboxes.fail.add({ attempt, item: { id, token, error, retry, delayMs }, bytes: FENCE_BYTES + error.length });
+    } else {
+      outboxes.release.add({ attempt, item: { id, token }, bytes: FENCE_BYTES });
+    }
+  }
+
   #outboxesOf(shard: Shard): ShardOutboxes {
     let outboxes = this.#outboxes.get(shard);
-    if (!outboxes) this.#outboxes.set(shard, (outboxes = this.#openOutboxes(shard)));
+    if (!outboxes) {
+      outboxes = this.#openOutboxes(shard);
+      this.#outboxes.set(shard, outboxes);
+    }
     return outboxes;
   }
 
@@ -104,7 +108,8 @@ export class Reporter {
         const wasAway = isAway;
         isAway = error !== undefined;
         // Once an outage, not once a try.
-        if (isAway && !wasAway) this.#options.logger.warn({ err: error, shard: shard.id }, 'outcomes are kept until the shard takes them');
+        if (isAway && !wasAway)
+          this.#options.logger.warn({ err: error, shard: shard.id }, 'outcomes are kept until the shard takes them');
         if (wasAway && !isAway) this.#options.logger.info({ shard: shard.id }, 'the shard takes outcomes again');
         this.#options.onStep();
       },

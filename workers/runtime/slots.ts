@@ -68,7 +68,10 @@ export class Slots {
 
   #attemptsOf(shard: Shard): Map<string, Attempt> {
     let attempts = this.#byShard.get(shard);
-    if (!attempts) this.#byShard.set(shard, (attempts = new Map()));
+    if (!attempts) {
+      attempts = new Map();
+      this.#byShard.set(shard, attempts);
+    }
     return attempts;
   }
 }

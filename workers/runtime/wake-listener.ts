@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Shard } from '../../src/broker/lanes.ts';
+import { within } from './within.ts';
 
 export interface WakeListenerOptions {
   shard: Shard;
@@ -14,6 +15,8 @@ const BLOCK_SECONDS = 5;
 /** A read that Redis has not even ended by itself sits on a dead connection. In ms, beyond the above. */
 const REPLY_GRACE_MS = 2_000;
 const RETRY_MS = 1_000;
+/** How long ending a read may take; a connection that breaks meanwhile must not hold up a shutdown. */
+const UNBLOCK_MS = 1_000;
 
 /** Sleeps in a blocking read on a connection of its own until a shard has work. */
 export class WakeListener {
@@ -21,6 +24,7 @@ export class WakeListener {
   readonly #connection: Redis;
   #clientId: number | undefined;
   #blocked: Promise<void> | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
   #wasReady = false;
   #isClosed = false;
 
@@ -43,11 +47,18 @@ export class WakeListener {
    */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#blocked && this.#clientId !== undefined) {
-      await this.#options.shard.lane.redis.client('UNBLOCK', this.#clientId).then(() => this.#blocked, () => undefined);
-    }
+    if (this.#blocked && this.#clientId !== undefined) await within(UNBLOCK_MS, this.#unblock(this.#clientId));
+    clearTimeout(this.#watchdog);
+    // While it reconnects, ioredis never settles the read that it was to send again: nothing more to wait for.
     this.#connection.disconnect();
-    await this.#blocked;
+  }
+
+  async #unblock(clientId: number): Promise<void> {
+    const isAway = await this.#options.shard.lane.redis.client('UNBLOCK', clientId).then(
+      () => false,
+      () => true,
+    );
+    if (!isAway) await this.#blocked;
   }
 
   #onReady(): void {
@@ -57,7 +68,7 @@ export class WakeListener {
   }
 
   async #block(): Promise<void> {
-    const watchdog = setTimeout(() => this.#connection.disconnect(true), BLOCK_SECONDS * 1_000 + REPLY_GRACE_MS);
+    this.#watchdog = setTimeout(() => this.#connection.disconnect(true), BLOCK_SECONDS * 1_000 + REPLY_GRACE_MS);
     try {
       this.#clientId ??= await this.#connection.client('ID');
       await this.#connection.blpop([...this.#options.keys], BLOCK_SECONDS);
@@ -65,7 +76,7 @@ export class WakeListener {
       // The connection was closed, or refuses reads. Without the wait, this would go round as fast as it can.
       if (!this.#isClosed) await new Promise((done) => setTimeout(done, RETRY_MS));
     } finally {
-      clearTimeout(watchdog);
+      clearTimeout(this.#watchdog);
     }
     this.#blocked = undefined;
     if (!this.#isClosed) this.#options.onWake();

@@ -66,7 +66,7 @@ export class Worker {
     this.#slots = slots;
     this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claimLoop.wake() });
     this.#executor = {
-      tasks: new Map(options.tasks.map((task) => [task.type, task])),
+      tasks: byType(options.tasks),
       deadlines: this.#deadlines,
       maxResultBytes,
       logger,
@@ -138,7 +138,14 @@ export class Worker {
 
   #openHeartbeat(lane: Broker['high']): Heartbeat {
     const { heartbeatIntervalMs: intervalMs, tasks } = this.#options;
-    return new Heartbeat({ lane, workerId: this.id, intervalMs, tasks, describe: () => this.#describe(), logger: this.#logger });
+    return new Heartbeat({
+      lane,
+      workerId: this.id,
+      intervalMs,
+      tasks,
+      describe: () => this.#describe(),
+      logger: this.#logger,
+    });
   }
 
   #describe(): string {
@@ -156,5 +163,16 @@ export class Worker {
   }
 }
 
-/** Starts a worker. It returns at once, and connects, claims and runs by itself from then on. */
+const byType = (tasks: readonly TaskDefinition[]): Map<string, TaskDefinition> => {
+  const types = new Map(tasks.map((task) => [task.type, task]));
+  if (types.size === 0) throw new Error('a worker needs at least one task type');
+  if (types.size < tasks.length) throw new Error('a task type is defined twice');
+  return types;
+};
+
+/**
+ * Starts a worker. It returns at once, and connects, claims and runs by itself from then on.
+ *
+ * @throws Error when there are no task types, or two of the same name
+ */
 export const startWorker = (options: WorkerOptions): Worker => new Worker(options);
