@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -14,6 +15,8 @@ export interface RouterOptions {
   readPositions: (ownerIds: readonly string[]) => Promise<Map<string, number>>;
   /** Messages that may wait for one subscriber. */
   subscriberBuffer: number;
+  /** How often PostgreSQL is asked whether a message was lost without a later one that would show the hole. Default: 5 s. */
+  checkIntervalMs?: number;
   logger: Logger;
 }
 
@@ -24,10 +27,20 @@ export interface FeedSubscription {
   changes: Mailbox<Change>;
 }
 
-/** How often PostgreSQL is asked whether a message was lost without a later one that would show the hole, in ms. */
 const CHECK_INTERVAL_MS = 5_000;
+/** How long closing waits for Redis, in ms. */
+const END_TIMEOUT_MS = 500;
 /** How long a new subscriber waits for Redis before it gets PostgreSQL's changes only, in ms. */
 const SUBSCRIBE_TIMEOUT_MS = 1_000;
+
+/** Just cutting it while ioredis subscribes again by itself would reject that, with nobody there to hear it. */
+const endConnection = async (connection: Redis): Promise<void> => {
+  connection.options.autoResubscribe = false;
+  if (connection.status === 'ready') {
+    await Promise.race([connection.quit(), delay(END_TIMEOUT_MS, undefined, { ref: false })]).catch(() => undefined);
+  }
+  connection.disconnect();
+};
 
 /**
  * Hands the changes that managers and submitters publish to this node's subscribers. A node subscribes to an owner's
@@ -48,7 +61,10 @@ export class RealtimeRouter {
     this.#broker = broker;
     this.#options = options;
     this.#lanes = broker.lanes.map((lane) => this.#openLane(lane.name, lane.connect(), lane.redis));
-    this.#check = setInterval(() => void this.#findLostMessages(), CHECK_INTERVAL_MS).unref();
+    this.#check = setInterval(
+      () => void this.#findLostMessages(),
+      options.checkIntervalMs ?? CHECK_INTERVAL_MS,
+    ).unref();
   }
 
   /**
@@ -82,7 +98,7 @@ export class RealtimeRouter {
       feed.fail(error);
       feed.stop();
     }
-    for (const { connections } of this.#lanes) for (const connection of connections) connection.disconnect();
+    await Promise.all(this.#lanes.flatMap(({ connections }) => connections.map(endConnection)));
   }
 
   #openLane(name: string, subscriber: Redis, publisher: Redis) {

@@ -21,10 +21,16 @@ export interface TestShard extends AsyncDisposable {
 
 export const META = { epoch: '7', state: 'ready', runId: 'run' };
 
-export const setupShard = async (): Promise<TestShard> => {
-  const server = { host: '127.0.0.1', port: inject('redisPort') };
+/** Both lanes in one Redis, under a prefix of their own. It does not wait for Redis. */
+export const openBroker = (port: number): Broker => {
+  const server = { host: '127.0.0.1', port };
   const prefix = `test_${randomBytes(8).toString('hex')}`;
-  const broker = new Broker({ high: server, low: server, prefix, shardsPerLane: 1, commandTimeoutMs: 5_000 }, () => {});
+  // Its commands fail by themselves where a test has its Redis down.
+  return new Broker({ high: server, low: server, prefix, shardsPerLane: 1, commandTimeoutMs: 5_000 }, () => {});
+};
+
+export const setupShard = async (): Promise<TestShard> => {
+  const broker = openBroker(inject('redisPort'));
   await broker.ready();
   const [shard] = broker.low.shards as [Shard];
   const { redis } = shard.lane;
