@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { recordQueries } from '../support/queries.ts';
+
+let app: ApiApp;
+let user: TestUser;
+/** Oldest first. */
+let ids: string[];
+
+const TASKS = `query ($where: TaskWhere, $first: Int, $after: String, $last: Int, $before: String) {
+  tasks(where: $where, first: $first, after: $after, last: $last, before: $before) {
+    edges { cursor node { id } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}`;
+
+const page = async (variables: Record<string, unknown> = {}, who = user) => {
+  const { data } = await who.call(TASKS, variables);
+  const { edges, pageInfo } = data.tasks;
+  return { ids: edges.map(({ node }: { node: { id: string } }) => node.id) as string[], ...pageInfo };
+};
+
+/** By their places in `ids`, newest first. */
+const newest = (...places: number[]): string[] => places.sort((a, b) => b - a).map((place) => ids[place] as string);
+
+beforeAll(async () => {
+  app = await setupApi();
+  user = await app.user();
+  const inputs = Array.from({ length: 10 }, (_, i) => ({
+    type: i % 2 === 0 ? 'even' : 'odd',
+    queue: i < 5 ? 'low' : 'high',
+    tags: i === 3 ? ['red', 'blue'] : i === 4 ? ['red'] : [],
+    payload: { i },
+  }));
+  const { data } = await user.call('mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }', {
+    inputs,
+  });
+  ids = data.createTasks.map(({ id }: { id: string }) => id);
+});
+afterAll(() => app.close());
+
+describe('pages of tasks', () => {
+  test('go from the newest to the oldest', async () => {
+    const first = await page({ first: 4 });
+    expect(first).toMatchObject({ ids: newest(9, 8, 7, 6), hasNextPage: true, hasPreviousPage: false });
+    const second = await page({ first: 4, after: first.endCursor });
+    expect(second).toMatchObject({ ids: newest(5, 4, 3, 2), hasNextPage: true, hasPreviousPage: true });
+    const third = await page({ first: 4, after: second.endCursor });
+    expect(third).toMatchObject({ ids: newest(1, 0), hasNextPage: false, hasPreviousPage: true });
+  });
+
+  test('go back from the oldest to the newest, each newest first', async () => {
+    const last = await page({ last: 4 });
+    expect(last).toMatchObject({ ids: newest(3, 2, 1, 0), hasNextPage: false, hasPreviousPage: true });
+    const before = await page({ last: 4, before: last.startCursor });
+    expect(before).toMatchObject({ ids: newest(7, 6, 5, 4), hasNextPage: true, hasPreviousPage: true });
+    expect(await page({ last: 4, before: before.startCursor })).toMatchObject({
+      ids: newest(9, 8),
+      hasPreviousPage: false,
+    });
+  });
+
+  test('take `after` and `before` together', async () => {
+    expect(await page({ after: ids[8], before: ids[2] })).toMatchObject({
+      ids: newest(7, 6, 5, 4, 3),
+      hasNextPage: false,
+    });
+  });
+
+  test('may be empty', async () => {
+    expect(await page({ first: 0 })).toEqual({
+      ids: [],
+      hasNextPage: true,
+      hasPreviousPage: false,
+      startCursor: null,
+      endCursor: null,
+    });
+  });
+
+  test('are not shifted by tasks that are added meanwhile', async () => {
+    const other = await app.user();
+    const add = async () =>
+      (await other.call('mutation { createTask(input: { type: "x" }) { id } }')).data.createTask.id as string;
+    const [a, b, c] = [await add(), await add(), await add()];
+    const first = await page({ first: 2 }, other);
+    expect(first.ids).toEqual([c, b]);
+    await add();
+    expect((await page({ first: 2, after: first.endCursor }, other)).ids).toEqual([a]);
+  });
+
+  test.each([
+    ['501', { first: 501 }, { field: 'first', limit: 500 }],
+    ['501 from the end', { last: 501 }, { field: 'last', limit: 500 }],
+    ['a negative number', { first: -1 }, { field: 'first' }],
+    ['both directions', { first: 1, last: 1 }, { field: 'last' }],
+    ['a cursor that is none', { after: 'x' }, { field: 'after' }],
+    ['an id that is no UUID', { where: { ids: ['x'] } }, { field: 'where.ids.0' }],
+    ['a queue name that cannot be', { where: { queue: ['ok', 'NO'] } }, { field: 'where.queue.1' }],
+    [
+      '501 ids',
+      { where: { ids: Array.from({ length: 501 }, () => '01900000-0000-7000-8000-000000000000') } },
+      { field: 'where.ids', limit: 500 },
+    ],
+  ])('refuse %s', async (_what, variables, expected) => {
+    expect(errorOf(await user.call(TASKS, variables))).toEqual({ code: 'BAD_USER_INPUT', ...expected });
+  });
+});
+
+describe('filters of tasks', () => {
+  test.each([
+    ['ids', { ids: [0, 7] }, [7, 0]],
+    ['no ids', { ids: [] }, []],
+    ['a queue', { queue: ['low'] }, [4, 3, 2, 1, 0]],
+    ['one of two queues', { queue: ['low', 'high'], type: ['odd'] }, [9, 7, 5, 3, 1]],
+    ['a type and a queue', { type: ['even'], queue: ['high'] }, [8, 6]],
+    ['a tag', { tags: ['red'] }, [4, 3]],
+    ['all of two tags', { tags: ['red', 'blue'] }, [3]],
+    ['a status', { status: ['QUEUED'] }, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]],
+    ['another status', { status: ['FAILED', 'COMPLETED'] }, []],
+  ])('find tasks by %s', async (_what, where, places) => {
+    const named = 'ids' in where ? { ids: where.ids.map((place: number) => ids[place]?.toUpperCase()) } : where;
+    expect((await page({ where: named })).ids).toEqual(newest(...places));
+  });
+
+  test('find tasks by the time they were made, with both ends left out', async () => {
+    const [row] = await app.database.$queryRaw<
+      { at: Date }[]
+    >`SELECT created_at AS at FROM tasks WHERE id = ${ids[0]}::uuid`;
+    const at = row?.at.getTime() ?? 0;
+    const iso = (ms: number) => new Date(ms).toISOString();
+    expect((await page({ where: { createdAfter: iso(at - 1), createdBefore: iso(at + 1) } })).ids).toHaveLength(10);
+    expect((await page({ where: { createdAfter: iso(at) } })).ids).toEqual([]);
+    expect((await page({ where: { createdBefore: iso(at) } })).ids).toEqual([]);
+  });
+});
+
+describe('the queries behind a page', () => {
+  test('are one for the page, and one for each part that is read in addition', async () => {
+    const queries = recordQueries();
+    const { data } = await user.call('{ tasks { edges { node { id payload result events { seq status } } } } }');
+    expect(data.tasks.edges).toHaveLength(10);
+    expect(data.tasks.edges[0].node).toMatchObject({
+      payload: { i: 9 },
+      result: null,
+      events: [{ seq: 1, status: 'QUEUED' }],
+    });
+    expect(queries.filter((sql) => /\bFROM tasks\b/.test(sql))).toHaveLength(2);
+    expect(queries.filter((sql) => /\bFROM task_events\b/.test(sql))).toHaveLength(1);
+    expect(queries).toHaveLength(3);
+  });
+
+  test('read neither payloads nor results that nobody asked for, and use no OFFSET', async () => {
+    const queries = recordQueries();
+    await page({ first: 2, after: ids[5] });
+    expect(queries).toHaveLength(1);
+    expect(queries[0]).not.toMatch(/payload|result|OFFSET/);
+  });
+
+  test('find the first page of many by the owner and the order of ids', async () => {
+    await app.database
+      .$executeRaw`INSERT INTO tasks (id, owner_id, type, queue, payload, priority, status, seq, max_attempts, tags)
+      SELECT uuidv7(), CASE WHEN n % 20 = 0 THEN ${user.id}::uuid ELSE gen_random_uuid() END, 'bulk', 'bulk', 'null', 'NORMAL', 'QUEUED', 1, 3, '{}'
+      FROM generate_series(1, 20000) AS n`;
+    await app.database.$executeRaw`ANALYZE tasks`;
+    const plan = await app.database.$queryRaw<{ 'QUERY PLAN': string }[]>`
+      EXPLAIN SELECT id FROM tasks WHERE owner_id = ${user.id}::uuid ORDER BY id DESC LIMIT 51`;
+    const text = plan.map((row) => row['QUERY PLAN']).join('\n');
+    expect(text).toMatch(/Index (Only )?Scan Backward using tasks_\d+_owner_id_id_idx/);
+    expect(text).not.toMatch(/-> +(Sort|Seq Scan on tasks_2)/);
+  });
+
+  test('look only at the partitions of the days asked for', async () => {
+    const queries = recordQueries();
+    const today = new Date();
+    await page({ where: { createdAfter: new Date(today.getTime() - 60_000).toISOString() } });
+    expect(queries[0]).toMatch(/id >= \$/);
+    const low = `${(today.getTime() - 660_000)
+      .toString(16)
+      .padStart(12, '0')
+      .replace(/^(.{8})/, '$1-')}-0000-0000-000000000000`;
+    const plan = await app.database.$queryRaw<{ 'QUERY PLAN': string }[]>`
+      EXPLAIN SELECT id FROM tasks WHERE owner_id = ${user.id}::uuid AND id >= ${low}::uuid ORDER BY id DESC LIMIT 51`;
+    const yesterday = new Date(today.getTime() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
+    const text = plan.map((row) => row['QUERY PLAN']).join('\n');
+    if (today.getUTCHours() > 0) expect(text).not.toContain(`tasks_${yesterday}`);
+  });
+});

@@ -1,0 +1,15 @@
+import pg from 'pg';
+import { onTestFinished, vi } from 'vitest';
+
+/** Collects the SQL that this process sends from now on, whoever sends it, until the test ends. */
+export const recordQueries = (): string[] => {
+  const texts: string[] = [];
+  const original = pg.Client.prototype.query;
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    const [config] = args;
+    texts.push(typeof config === 'string' ? config : String((config as { text?: string }).text));
+    return original.apply(this, args as never) as never;
+  });
+  onTestFinished(() => void spy.mockRestore());
+  return texts;
+};
