@@ -19,6 +19,7 @@ import { TaskWriter } from '../tasks/task-writer.ts';
 const MAX_EPOCH_AGE_MS = 1_000;
 
 export interface RunningServices extends Services {
+  epochs: Epochs;
   /** Ends all subscriptions: subscribers are told that they may come back. */
   endSubscriptions(): Promise<void>;
   /** Finishes what is under way and closes the connections. Call it when no more requests come. */
@@ -50,6 +51,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   return {
     database,
     broker,
+    epochs,
     taskWriter,
     router,
     taskTypes,
