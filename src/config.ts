@@ -121,14 +121,16 @@ export type Config = Readonly<z.infer<typeof SettingsSchema>>;
 export interface SettingDocumentation {
   name: string;
   unit: string;
+  /** As it would be written in the environment; empty for none. */
+  default: string;
   description: string;
 }
 
-/** All settings with their units and meanings, in order. */
+/** All settings with their units, defaults and meanings, in order. */
 export const documentedSettings = (): SettingDocumentation[] =>
   Object.entries(SettingsSchema.shape).map(([name, schema]) => {
     const { unit, description } = schema.meta() as { unit: string; description: string };
-    return { name, unit, description };
+    return { name, unit, default: String(schema.parse(undefined) ?? ''), description };
   });
 
 const MIN_SECRET_LENGTH = 32;
