@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Claim } from '../../../src/broker/calls.ts';
 import type { Shard } from '../../../src/broker/lanes.ts';
 import { Attempt } from '../../../workers/runtime/attempt.ts';
@@ -110,9 +110,12 @@ describe('an outbox', () => {
     const { outbox, calls, called } = opened();
     outbox.add(entry(1));
     const first = await called(1);
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     outbox.close();
     first.refuse();
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await new Promise(setImmediate);
+    expect(vi.getTimerCount()).toBe(0);
     expect(calls).toHaveLength(1);
   });
 });

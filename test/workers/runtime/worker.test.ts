@@ -51,6 +51,16 @@ describe('a worker', () => {
     for (const id of [...other, ...elsewhere]) expect(await app.history(id)).toEqual([]);
   });
 
+  test('serves all shards of both lanes', async () => {
+    await using app = await setupWorkers({ settings: { SHARDS_PER_LANE: '4' } });
+    const ids = [...(await app.submit(100, { priority: 'HIGH' })), ...(await app.submit(100, { priority: 'LOW' }))];
+
+    const worker = app.start([defineTask({ type: 'work', handler: () => 1 })]);
+
+    await app.reached(ids, 'COMPLETED');
+    await waitFor(() => worker.running === 0);
+  });
+
   test('runs at most as many tasks at once as it is allowed to, and that many', async () => {
     await using app = await setupWorkers();
     const ids = await app.submit(40);
