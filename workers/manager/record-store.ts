@@ -230,10 +230,10 @@ export const recordWhatContinues = async (
     const tasks = await transaction.$queryRaw<{ id: string; seq: number; status: TaskStatus }[]>`
       SELECT t.id, t.seq, t.status::text FROM tasks t JOIN owner_feeds USING (owner_id)
       WHERE t.id = ANY(${ids}::uuid[]) ORDER BY t.id FOR UPDATE OF t`;
-    const sorted = sortOut(tasks, valid);
-    if (sorted.fitting.length === 0) return { changes: [], ...sorted };
-    const bases = await writeTransitions(transaction, term, sorted.fitting);
-    return { changes: toChanges(sorted.fitting, bases), repeated: sorted.repeated, refused: sorted.refused };
+    const { fitting, repeated, refused } = sortOut(tasks, valid);
+    if (fitting.length === 0) return { changes: [], repeated, refused };
+    const bases = await writeTransitions(transaction, term, fitting);
+    return { changes: toChanges(fitting, bases), repeated, refused };
   });
 
 /** Which transitions continue the tasks, which does PostgreSQL have already, and which contradict it? */
