@@ -1,0 +1,133 @@
+import { isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { subscribe } from '../support/sockets.ts';
+
+let app: ApiApp;
+let owner: TestUser;
+let stranger: TestUser;
+let task: { id: string; type: string; queue: string };
+
+beforeAll(async () => {
+  app = await setupApi();
+  owner = await app.user();
+  stranger = await app.user();
+  const input = { type: 'secret', queue: 'secret', payload: 'secret', tags: ['secret'], idempotencyKey: 'secret' };
+  const { data } = await owner.call('mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }', {
+    input,
+  });
+  task = { id: data.createTask.id, type: 'secret', queue: 'secret' };
+});
+afterAll(() => app.close());
+
+const refusal = (subscription: Promise<unknown>) =>
+  subscription.then(
+    () => undefined,
+    (error) => error,
+  );
+
+/** What a stranger gets from each operation of the schema: one that is not in this table fails the last test. */
+const OPERATIONS: Record<string, () => Promise<void>> = {
+  task: async () => {
+    expect((await stranger.call(`{ task(id: "${task.id}") { id } }`)).data).toEqual({ task: null });
+    expect((await owner.call(`{ task(id: "${task.id}") { id } }`)).data.task).toEqual({ id: task.id });
+  },
+  tasks: async () => {
+    for (const where of [
+      '{}',
+      `{ ids: ["${task.id}"] }`,
+      '{ tags: ["secret"] }',
+      '{ type: ["secret"], queue: ["secret"] }',
+    ]) {
+      const query = `{ tasks(where: ${where}) { edges { node { id } } } }`;
+      expect((await stranger.call(query)).data.tasks.edges).toEqual([]);
+      expect((await owner.call(query)).data.tasks.edges).toHaveLength(1);
+    }
+    const around = await stranger.call(
+      `{ tasks(last: 5, before: "${task.id.replace(/^.{8}/, '00000000')}") { edges { node { id } } } }`,
+    );
+    expect(around.data.tasks.edges).toEqual([]);
+  },
+  createTask: async () => {
+    const { data } = await stranger.call(
+      'mutation { createTask(input: { type: "secret", idempotencyKey: "secret" }) { id } }',
+    );
+    expect(data.createTask.id).not.toBe(task.id);
+  },
+  createTasks: async () => {
+    const { data } = await stranger.call(
+      'mutation { createTasks(inputs: [{ type: "secret", idempotencyKey: "secret2" }]) { id } }',
+    );
+    expect((await owner.call(`{ task(id: "${data.createTasks[0].id}") { id } }`)).data.task).toBeNull();
+  },
+  taskUpdated: async () => {
+    const refused = await refusal(
+      subscribe(app.yoga, stranger.headers, `subscription { taskUpdated(id: "${task.id}") { id } }`),
+    );
+    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
+  },
+  taskEvents: async () => {
+    const refused = await refusal(
+      subscribe(app.yoga, stranger.headers, `subscription { taskEvents(id: "${task.id}") { seq } }`),
+    );
+    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
+  },
+  taskChanges: async () => {
+    const query = 'subscription { taskChanges(after: "0") { event { taskId } } }';
+    const [mine, theirs] = await Promise.all([
+      subscribe(app.yoga, stranger.headers, query),
+      subscribe(app.yoga, owner.headers, query),
+    ]);
+    await theirs.take(1);
+    await app.live.begin(task);
+    await theirs.take(1);
+    // What the stranger submits now must be the first that the stranger sees, but for what other tests submitted.
+    const { data } = await stranger.call('mutation { createTask(input: { type: "own" }) { id } }');
+    for (;;) {
+      const [change] = await mine.take(1);
+      expect(change.event.taskId).not.toBe(task.id);
+      if (change.event.taskId === data.createTask.id) break;
+    }
+  },
+  apiKeys: async () => {
+    await app.keyOf(owner);
+    expect((await stranger.call('{ apiKeys { id } }')).data.apiKeys).toEqual([]);
+  },
+  createApiKey: async () => {
+    const { data } = await stranger.call('mutation { createApiKey(input: { name: "x" }) { apiKey { id } } }');
+    const { data: seen } = await owner.call('{ apiKeys { id } }');
+    expect(seen.apiKeys).not.toContainEqual(data.createApiKey.apiKey);
+    await stranger.call('mutation ($id: ID!) { revokeApiKey(id: $id) { id } }', data.createApiKey.apiKey);
+  },
+  revokeApiKey: async () => {
+    const headers = await app.keyOf(owner);
+    const { data } = await owner.call('{ apiKeys { id } }');
+    const refused = await stranger.call('mutation ($id: ID!) { revokeApiKey(id: $id) { id } }', {
+      id: data.apiKeys[0].id,
+    });
+    expect(errorOf(refused)).toEqual({ code: 'NOT_FOUND' });
+    expect((await app.call('{ me { id } }', {}, headers)).data.me.id).toBe(owner.id);
+  },
+  me: async () => {
+    expect((await stranger.call('{ me { id } }')).data.me.id).toBe(stranger.id);
+  },
+};
+
+/** Shared by all owners, or open to everybody. */
+const SHARED = ['login', 'queue', 'queueUpdated', 'queues', 'signUp', 'taskTypes', 'workers'];
+
+describe('another user', () => {
+  test.each(Object.entries(OPERATIONS))(
+    'sees and changes nothing of the task and keys of the owner by %s',
+    async (_name, check) => {
+      await check();
+    },
+  );
+
+  test('is tried with every operation of the schema', () => {
+    const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].filter(isObjectType);
+    const names = roots.flatMap((root) => Object.keys(root.getFields()));
+    expect(names.toSorted()).toEqual([...Object.keys(OPERATIONS), ...SHARED].sort());
+  });
+});

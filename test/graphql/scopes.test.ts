@@ -1,0 +1,81 @@
+import { isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { API_KEY_SCOPES } from '../../src/accounts/api-keys.ts';
+import type { ApiKeyScope } from '../../src/accounts/principal.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { type Answer, type ApiApp, setupApi } from '../support/api.ts';
+import { subscribe } from '../support/sockets.ts';
+
+const ID = '01900000-0000-7000-8000-000000000000';
+
+/** Every operation, with the scope that an API key needs; `any` for any credentials, `none` for none at all. */
+const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' | 'none']> = {
+  me: ['{ me { id } }', 'any'],
+  task: [`{ task(id: "${ID}") { id } }`, 'TASKS_READ'],
+  tasks: ['{ tasks { edges { cursor } } }', 'TASKS_READ'],
+  taskTypes: ['{ taskTypes { type } }', 'TASKS_READ'],
+  workers: ['{ workers { id } }', 'TASKS_READ'],
+  queues: ['{ queues { name } }', 'any'],
+  queue: ['{ queue(name: "x") { name } }', 'any'],
+  apiKeys: ['{ apiKeys { id } }', 'KEYS_ADMIN'],
+  signUp: ['mutation { signUp(input: { email: "x", username: "x", password: "x" }) { token } }', 'none'],
+  login: ['mutation { login(input: { identifier: "x", password: "x" }) { token } }', 'none'],
+  createTask: ['mutation { createTask(input: { type: "x" }) { id } }', 'TASKS_WRITE'],
+  createTasks: ['mutation { createTasks(inputs: []) { id } }', 'TASKS_WRITE'],
+  createApiKey: ['mutation { createApiKey(input: { name: "x" }) { secret } }', 'KEYS_ADMIN'],
+  revokeApiKey: [`mutation { revokeApiKey(id: "${ID}") { id } }`, 'KEYS_ADMIN'],
+  taskUpdated: [`subscription { taskUpdated(id: "${ID}") { id } }`, 'TASKS_READ'],
+  taskEvents: [`subscription { taskEvents(id: "${ID}") { seq } }`, 'TASKS_READ'],
+  taskChanges: ['subscription { taskChanges { cursor } }', 'TASKS_READ'],
+  queueUpdated: ['subscription { queueUpdated(name: "x") { name } }', 'any'],
+};
+
+let app: ApiApp;
+const keys = new Map<ApiKeyScope, Record<string, string>>();
+let login: Record<string, string>;
+
+beforeAll(async () => {
+  app = await setupApi();
+  const user = await app.user();
+  login = user.headers;
+  for (const scope of API_KEY_SCOPES) keys.set(scope, await app.keyOf(user, [scope]));
+});
+afterAll(() => app.close());
+
+/** The code of the error that says that the credentials are not enough; undefined where they are. */
+const refusal = async (operation: string, headers: Record<string, string>): Promise<unknown> => {
+  const { errors }: Pick<Answer, 'errors'> = operation.startsWith('subscription')
+    ? await subscribe(app.yoga, headers, operation).then(
+        () => ({ errors: undefined }),
+        (error) => error,
+      )
+    : await app.call(operation, {}, headers);
+  const code = errors?.[0]?.extensions?.code;
+  return code === 'FORBIDDEN' || code === 'UNAUTHENTICATED' ? code : undefined;
+};
+
+describe('the scope of an API key', () => {
+  const table = Object.entries(OPERATIONS).flatMap(([name, [operation, needs]]) =>
+    API_KEY_SCOPES.map((scope) => [name, scope, operation, needs] as const),
+  );
+  test.each(table.filter(([, , , needs]) => needs !== 'none'))(
+    'opens %s to %s or not, as the table says',
+    async (_name, scope, operation, needs) => {
+      const isAllowed = needs === 'any' || needs === scope;
+      expect(await refusal(operation, keys.get(scope) ?? {})).toBe(isAllowed ? undefined : 'FORBIDDEN');
+    },
+  );
+
+  test.each(Object.entries(OPERATIONS))(
+    'is not needed for %s with a login, and without credentials nothing is open',
+    async (name, [operation, needs]) => {
+      if (name !== 'login') expect(await refusal(operation, login)).toBeUndefined();
+      if (needs !== 'none') expect(await refusal(operation, {})).toBe('UNAUTHENTICATED');
+    },
+  );
+
+  test('is in the table for every operation of the schema', () => {
+    const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].filter(isObjectType);
+    expect(roots.flatMap((root) => Object.keys(root.getFields())).toSorted()).toEqual(Object.keys(OPERATIONS).sort());
+  });
+});
