@@ -7,6 +7,7 @@ import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, sqlState } from '../../src/database/client.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
+import { inTime } from './in-time.ts';
 import {
   findPositions,
   type Recorded,
@@ -25,6 +26,8 @@ const MAX_BATCH = 1_000;
 /** How long a read waits for the first entry, in ms. Only bounds how late the end of the term is noticed. */
 const BLOCK_MS = 500;
 
+/** How long a read may take at all, in ms. */
+const MAX_READ_MS = 10_000;
 /** How long it waits while PostgreSQL is away, in ms. */
 const RETRY_MS = 500;
 
@@ -66,10 +69,10 @@ export class Recorder {
    * @throws TermOverError; what PostgreSQL or Redis throw: the caller begins anew
    */
   async run(signal: AbortSignal): Promise<void> {
-    let reading = this.#read(BLOCK_MS);
+    let reading = this.#read(BLOCK_MS, signal);
     while (!signal.aborted) {
       const entries = await reading;
-      reading = this.#read(BLOCK_MS);
+      reading = this.#read(BLOCK_MS, signal);
       reading.catch(() => undefined); // Its failure is met by the next await.
       await this.#record(entries, signal);
     }
@@ -79,7 +82,7 @@ export class Recorder {
   /** Records what the stream holds now, until it is empty. For a shard in which nothing new can happen. */
   async drain(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const entries = await this.#read(undefined);
+      const entries = await this.#read(undefined, signal);
       if (entries.length === 0) break;
       await this.#record(entries, signal);
     }
@@ -98,13 +101,14 @@ export class Recorder {
     for (const resolve of this.#onRecorded.splice(0)) resolve();
   }
 
-  async #read(blockMs: number | undefined): Promise<StreamEntry[]> {
+  async #read(blockMs: number | undefined, signal: AbortSignal): Promise<StreamEntry[]> {
     const count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor(MAX_READ_BYTES / this.#entryBytes)));
     const key = eventsKey(this.#shard.tag);
-    const reply =
+    const read =
       blockMs === undefined
-        ? await this.#reader.xread('COUNT', count, 'STREAMS', key, this.#lastRead)
-        : await this.#reader.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', key, this.#lastRead);
+        ? this.#reader.xread('COUNT', count, 'STREAMS', key, this.#lastRead)
+        : this.#reader.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', key, this.#lastRead);
+    const reply = await inTime(read, MAX_READ_MS, signal);
     const raw = reply?.[0]?.[1] ?? [];
     const bytes = raw.reduce((sum, [, fields]) => sum + (fields[3]?.length ?? 0), 0);
     if (raw.length > 0) this.#entryBytes = Math.max(1, bytes / raw.length);
