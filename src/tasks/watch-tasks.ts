@@ -20,7 +20,8 @@ export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
 const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
   const task = await findTask(database, ownerId, taskId);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
-  const { changes } = await router.subscribe(task.ownerId, taskId);
+  // The task's own id: the given one may be in capitals.
+  const { changes } = await router.subscribe(task.ownerId, task.id);
   return changes;
 };
 

@@ -1,0 +1,107 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { RealtimeRouter } from '../../src/realtime/router.ts';
+import { submitTasks } from '../../src/tasks/submit-tasks.ts';
+import { TaskSnapshots } from '../../src/tasks/task-snapshots.ts';
+import { readChanges, readPositions } from '../../src/tasks/task-store.ts';
+import { type ChangeServices, type WatchedChange, watchChanges } from '../../src/tasks/watch-changes.ts';
+import { range } from '../support/changes.ts';
+import { Factory, silent, taskInput } from '../support/factory.ts';
+import { setup, type TestApp } from '../support/setup.ts';
+
+let app: TestApp;
+let factory: Factory;
+let services: ChangeServices;
+let router: RealtimeRouter;
+let ownerId: string;
+
+beforeAll(async () => {
+  app = await setup();
+  factory = new Factory(app);
+  await factory.openShards();
+});
+afterAll(async () => {
+  await factory.close();
+  await app.close();
+});
+beforeEach(async () => {
+  const { database } = app;
+  router = new RealtimeRouter(app.broker, {
+    readChanges: (owner, after, limit) => readChanges(database, owner, after, limit),
+    readPositions: (owners) => readPositions(database, owners),
+    subscriberBuffer: 10_000,
+    logger: silent,
+  });
+  services = { database, router, snapshots: new TaskSnapshots(database) };
+  ownerId = await factory.owner();
+});
+afterEach(() => router.close(new Error('the test is over')));
+
+const submit = (count: number) =>
+  submitTasks(
+    factory.services,
+    ownerId,
+    Array.from({ length: count }, () => taskInput()),
+  );
+const watch = (after?: string) => watchChanges(services, ownerId, { where: {}, after, withTask: false });
+
+const takePositions = async (source: AsyncIterator<WatchedChange>, count: number): Promise<number[]> => {
+  const positions: number[] = [];
+  while (positions.length < count) {
+    const { value, done } = await source.next();
+    if (done) throw new Error(`ended after ${positions.length}`);
+    positions.push(value.change.position);
+  }
+  return positions;
+};
+
+describe("watching an owner's changes", () => {
+  test('begins with what comes from now on', async () => {
+    await submit(3);
+    const watching = await watch();
+    await submit(2);
+    expect(await takePositions(watching, 2)).toEqual([4, 5]);
+    await watching.return?.();
+  });
+
+  test.each(['0', '7', '499', '500', '501', '1200'])(
+    'resumes after %s while more come in, without gap or repetition',
+    async (after) => {
+      await submit(1_200);
+      const watching = await watch(after);
+      const submitting = Promise.all(Array.from({ length: 40 }, () => submit(25)));
+      const expected = range(Number(after) + 1, 2_200);
+      expect(await takePositions(watching, expected.length)).toEqual(expected);
+      await submitting;
+      await watching.return?.();
+    },
+  );
+
+  test('gives the same to a second subscriber who comes in the middle', async () => {
+    const submitting = Promise.all(Array.from({ length: 40 }, () => submit(25)));
+    const first = await watch('0');
+    const positions = await takePositions(first, 300);
+    const second = await watch('0');
+    expect([...positions, ...(await takePositions(first, 700))]).toEqual(range(1, 1_000));
+    expect(await takePositions(second, 1_000)).toEqual(range(1, 1_000));
+    await submitting;
+    await Promise.all([first.return?.(), second.return?.()]);
+  });
+
+  test('waits for what comes after a position that is still to come', async () => {
+    const watching = await watch('4');
+    await submit(6);
+    expect(await takePositions(watching, 2)).toEqual([5, 6]);
+    await watching.return?.();
+  });
+
+  test('ends at once when it is left while it waits', async () => {
+    const watching = await watch();
+    const waiting = watching.next();
+    await watching.return?.();
+    expect(await waiting).toEqual({ value: undefined, done: true });
+  });
+
+  test.each(['-1', '1.5', 'x', '', '1'.repeat(16)])('refuses %j, which is no cursor', async (after) => {
+    await expect(watch(after)).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'after' } });
+  });
+});
