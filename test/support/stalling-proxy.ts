@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** Stands between a client and a server. Stalled, it accepts connections and passes nothing on, as a server that hangs. */
+export interface StallingProxy extends AsyncDisposable {
+  readonly port: number;
+  stall(): void;
+  resume(): void;
+}
+
+export const startStallingProxy = async (targetPort: number): Promise<StallingProxy> => {
+  const sockets = new Set<Socket>();
+  let isStalled = false;
+  const track = (socket: Socket): Socket => {
+    sockets.add(socket);
+    if (isStalled) socket.pause();
+    return socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+  };
+  // Both are piped by hand: pipe() would resume what is paused.
+  const forward = (from: Socket, to: Socket): void => {
+    from.on('data', (data) => to.write(data));
+    if (isStalled) from.pause();
+    from.on('close', () => to.destroy());
+  };
+  const server = createServer((client) => {
+    const target = track(connect(targetPort, '127.0.0.1'));
+    track(client);
+    forward(client, target);
+    forward(target, client);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    stall: () => {
+      isStalled = true;
+      for (const socket of sockets) socket.pause();
+    },
+    resume: () => {
+      isStalled = false;
+      for (const socket of sockets) socket.resume();
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};
