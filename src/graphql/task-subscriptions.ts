@@ -5,7 +5,7 @@ import { toEvent, watchTask, watchTaskEvents } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal } from './context.ts';
 import { selects } from './selection.ts';
-import { TaskEventType, TaskType, TaskWhereType } from './tasks.ts';
+import { largeParts, TaskEventType, TaskType, TaskWhereType } from './tasks.ts';
 
 const TaskChangeType = builder.objectRef<WatchedChange>('TaskChange').implement({
   description: 'A transition of one of the tasks that are watched.',
@@ -32,7 +32,8 @@ builder.subscriptionFields((t) => ({
     description: 'The task as it is now, then as of every later transition, in order; completes after the last one.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
     authScopes: { apiKey: 'TASKS_READ' },
-    subscribe: (_root, { id }, context) => watchTask(context.services, reachOf(requirePrincipal(context)), id),
+    subscribe: (_root, { id }, context, info) =>
+      watchTask(context.services, reachOf(requirePrincipal(context)), id, largeParts(info)),
     resolve: (task) => task,
   }),
   taskEvents: t.field({

@@ -1,5 +1,14 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { reachOf } from '../accounts/principal.ts';
-import { cursorOf, DEFAULT_PAGE, findTask, findTasks, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
+import {
+  cursorOf,
+  DEFAULT_PAGE,
+  findTask,
+  findTasks,
+  LARGE_PARTS,
+  MAX_PAGE,
+  type TaskSummary,
+} from '../tasks/find-tasks.ts';
 import { MAX_TASKS_AT_ONCE, type SubmitInput } from '../tasks/new-task.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES } from '../tasks/task-state.ts';
@@ -7,6 +16,7 @@ import type { TaskWhere } from '../tasks/task-where.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal } from './context.ts';
+import { selects } from './selection.ts';
 
 const STATUS_DESCRIPTIONS = {
   SCHEDULED: 'Not due yet, or waiting for its retry.',
@@ -148,6 +158,9 @@ export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement(
   }),
 });
 
+/** Those of the large parts of a task that the operation asks for. */
+export const largeParts = (info: GraphQLResolveInfo) => LARGE_PARTS.filter((part) => selects(info, part));
+
 builder.queryFields((t) => ({
   task: t.field({
     type: TaskType,
@@ -155,7 +168,8 @@ builder.queryFields((t) => ({
     description: "One task of the caller's; null where there is none (also where it is somebody else's).",
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
     authScopes: { apiKey: 'TASKS_READ' },
-    resolve: (_root, { id }, context) => findTask(context.services.database, reachOf(requirePrincipal(context)), id),
+    resolve: (_root, { id }, context, info) =>
+      findTask(context.services.database, reachOf(requirePrincipal(context)), id, largeParts(info)),
   }),
   tasks: t.connection(
     {

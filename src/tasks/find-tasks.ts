@@ -9,6 +9,10 @@ export { checkId } from './task-where.ts';
 /** A task without its large parts, which are read when they are asked for. */
 export type TaskSummary = Omit<Task, 'payload' | 'result'> & Partial<Pick<Task, 'payload' | 'result'>>;
 
+/** The large parts of a task: up to 256 KiB and 1 MiB. */
+export type LargePart = 'payload' | 'result';
+export const LARGE_PARTS: readonly LargePart[] = ['payload', 'result'];
+
 /** As Relay's connections have it. Default: the first 50. */
 export interface PageRequest {
   first?: number | null | undefined;
@@ -29,11 +33,18 @@ export const MAX_PAGE = 500;
 
 /**
  * @param ownerId whose it must be; undefined for an admin
+ * @param parts which of the large parts shall be read along. Default: all
  * @returns the task, or null where there is none of this owner's
  * @throws TaskFlowError BAD_USER_INPUT when the id is no UUID
  */
-export const findTask = async (database: Database, ownerId: string | undefined, id: string): Promise<Task | null> => {
-  const task = await database.task.findUnique({ where: { id: checkId(id) } });
+export const findTask = async (
+  database: Database,
+  ownerId: string | undefined,
+  id: string,
+  parts: readonly LargePart[] = LARGE_PARTS,
+): Promise<TaskSummary | null> => {
+  const omit = { payload: !parts.includes('payload'), result: !parts.includes('result') };
+  const task: TaskSummary | null = await database.task.findUnique({ where: { id: checkId(id) }, omit });
   return task && (ownerId === undefined || task.ownerId === ownerId) ? task : null;
 };
 

@@ -4,10 +4,9 @@ import { TaskFlowError } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
 import { closing } from './closing.ts';
-import { findTask } from './find-tasks.ts';
+import { findTask, LARGE_PARTS, type LargePart, type TaskSummary } from './find-tasks.ts';
 import { applyChange, changeData } from './task-snapshot.ts';
 import { hasEnded, type TaskStatus } from './task-state.ts';
-import type { Task } from './task-store.ts';
 
 export interface WatchServices {
   database: Database;
@@ -18,7 +17,7 @@ export interface WatchServices {
 export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
 
 const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
-  const task = await findTask(database, ownerId, taskId);
+  const task = await findTask(database, ownerId, taskId, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
   // The task's own id: the given one may be in capitals.
   const { changes } = await router.subscribe(task.ownerId, task.id);
@@ -29,17 +28,19 @@ const watched = async ({ database, router }: WatchServices, ownerId: string | un
  * The task as it is now, then as of every later transition, in order; ends after the last one.
  *
  * @param ownerId whose task it must be; undefined for an admin
+ * @param parts which of the large parts are asked for: a payload is held as long as its task is watched. Default: all
  * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
  */
 export const watchTask = async (
   services: WatchServices,
   ownerId: string | undefined,
   taskId: string,
-): Promise<AsyncIterableIterator<Task>> => {
+  parts: readonly LargePart[] = LARGE_PARTS,
+): Promise<AsyncIterableIterator<TaskSummary>> => {
   const changes = await watched(services, ownerId, taskId);
   // Read again now that changes are being collected: nothing falls between.
   const states = async function* () {
-    let task = await findTask(services.database, ownerId, taskId);
+    let task = await findTask(services.database, ownerId, taskId, parts);
     if (!task) return;
     yield task;
     if (hasEnded(task.status)) return;

@@ -154,6 +154,17 @@ describe('task', () => {
     expect(errorOf(await user.call('{ task(id: "42") { id } }'))).toEqual({ code: 'BAD_USER_INPUT', field: 'id' });
   });
 
+  test('reads the payload and the result only when they are asked for, in the same query', async () => {
+    const { id } = await create({ type: 'echo', payload: 'p' });
+    const queries = recordQueries();
+    await user.call(`{ task(id: "${id}") { status } }`);
+    const { data } = await user.call(`{ task(id: "${id}") { ...parts } } fragment parts on Task { payload result }`);
+    expect(data.task).toEqual({ payload: 'p', result: null });
+    expect(queries).toHaveLength(2);
+    expect(queries[0]).not.toMatch(/"(payload|result)"/);
+    expect(queries[1]).toMatch(/"payload".*"result"/);
+  });
+
   test('shows the result, the worker, and every transition', async () => {
     const task = await create({ type: 'echo', queue: 'shown' });
     await app.live.begin({ ...task, type: 'echo' });
