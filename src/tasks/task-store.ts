@@ -1,3 +1,4 @@
+import { plainArray, textArray } from '../database/array-literal.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
 import type { Task } from '../database/generated/client/client.ts';
 import type { Change } from '../realtime/change.ts';
@@ -16,8 +17,6 @@ export interface InsertedFeed {
   /** The owner's last position before this batch. */
   base: number;
 }
-
-const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(pick);
 
 /** The place of each row among those of its owner, from 1, and how many each owner has. */
 export const placesByOwner = (
@@ -46,8 +45,8 @@ const rareColumns = (tasks: readonly NewTask[]) => {
     };
   }
   return {
-    arrays: Prisma.sql`, ${column(tasks, (task) => task.status)}::task_status[], ${column(tasks, (task) => task.runAt?.toISOString() ?? null)}::timestamptz[],
-      ${column(tasks, (task) => task.timeoutMs)}::int[], ${column(tasks, (task) => JSON.stringify(task.tags))}::text[]`,
+    arrays: Prisma.sql`, ${plainArray(tasks, (task) => task.status)}::task_status[], ${plainArray(tasks, (task) => task.runAt?.toISOString() ?? null)}::timestamptz[],
+      ${plainArray(tasks, (task) => task.timeoutMs)}::int[], ${textArray(tasks, (task) => JSON.stringify(task.tags))}::text[]`,
     names: Prisma.sql`, status, run_at, timeout_ms, tags`,
     values: Prisma.sql`status, run_at, timeout_ms, ARRAY(SELECT json_array_elements_text(tags::json))`,
   };
@@ -74,10 +73,10 @@ export const insertTasks = async (
   const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(
-        ${column(tasks, (task) => task.id)}::uuid[], ${column(tasks, (task) => task.ownerId)}::uuid[], ${places}::int[],
-        ${column(tasks, (task) => task.type)}::text[], ${column(tasks, (task) => task.queue)}::text[],
-        ${column(tasks, (task) => task.payload)}::text[], ${column(tasks, (task) => task.priority)}::task_priority[],
-        ${column(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays})
+        ${plainArray(tasks, (task) => task.id)}::uuid[], ${plainArray(tasks, (task) => task.ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
+        ${textArray(tasks, (task) => task.type)}::text[], ${textArray(tasks, (task) => task.queue)}::text[],
+        ${textArray(tasks, (task) => task.payload)}::text[], ${plainArray(tasks, (task) => task.priority)}::task_priority[],
+        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays})
       AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names})
     ), inserted AS (
       INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags)
@@ -85,13 +84,13 @@ export const insertTasks = async (
       RETURNING status
     ), remembered AS (
       INSERT INTO outbox (id, shard_id, min_id, max_id)
-      SELECT * FROM unnest(${column(outbox, (row) => row.id)}::uuid[], ${column(outbox, (row) => row.shardId)}::text[],
-        ${column(outbox, (row) => row.minId)}::uuid[], ${column(outbox, (row) => row.maxId)}::uuid[])
+      SELECT * FROM unnest(${plainArray(outbox, (row) => row.id)}::uuid[], ${textArray(outbox, (row) => row.shardId)}::text[],
+        ${plainArray(outbox, (row) => row.minId)}::uuid[], ${plainArray(outbox, (row) => row.maxId)}::uuid[])
     ), forgotten AS (
       DELETE FROM outbox WHERE id = ANY(${[...doneOutboxIds]}::uuid[])
     ), locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
-      JOIN unnest(${[...counts.keys()]}::uuid[], ${[...counts.values()]}::int[]) AS c(owner_id, n) USING (owner_id)
+      JOIN unnest(${plainArray(counts, ([ownerId]) => ownerId)}::uuid[], ${plainArray(counts, ([, n]) => n)}::int[]) AS c(owner_id, n) USING (owner_id)
       WHERE (SELECT count(*) FROM inserted) >= 0
       ORDER BY f.owner_id FOR UPDATE OF f
     ), feeds AS (
@@ -205,15 +204,12 @@ export const takeIdempotencyKeys = async (
   const taken = await session.$queryRaw<{ key: string }[]>`
     INSERT INTO idempotency_keys (owner_id, key, task_id, request_hash)
     SELECT ${ownerId}::uuid, w.key, w.task_id, decode(w.hash, 'hex')
-    FROM unnest(${column(sorted, (row) => row.key)}::text[], ${column(sorted, (row) => row.taskId)}::uuid[],
-      ${column(sorted, (row) => Buffer.from(row.requestHash).toString('hex'))}::text[]) AS w(key, task_id, hash)
+    FROM unnest(${textArray(sorted, (row) => row.key)}::text[], ${plainArray(sorted, (row) => row.taskId)}::uuid[],
+      ${textArray(sorted, (row) => Buffer.from(row.requestHash).toString('hex'))}::text[]) AS w(key, task_id, hash)
     ON CONFLICT DO NOTHING RETURNING key`;
   if (taken.length === wanted.length) return [];
   const isTaken = new Set(taken.map(({ key }) => key));
-  const others = column(
-    sorted.filter(({ key }) => !isTaken.has(key)),
-    (row) => row.key,
-  );
+  const others = sorted.filter(({ key }) => !isTaken.has(key)).map(({ key }) => key);
   const rows = await session.$queryRaw<{ key: string; task_id: string; request_hash: Uint8Array }[]>`
     SELECT key, task_id, request_hash FROM idempotency_keys WHERE owner_id = ${ownerId}::uuid AND key = ANY(${others}::text[])`;
   return rows.map((row) => ({ key: row.key, taskId: row.task_id, requestHash: row.request_hash }));

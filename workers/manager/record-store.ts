@@ -1,4 +1,5 @@
 import type { StreamedTransition } from '../../src/broker/event-stream.ts';
+import { plainArray, textArray } from '../../src/database/array-literal.ts';
 import { type Database, type DatabaseSession, Prisma } from '../../src/database/client.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { hasEnded, isLegalMove, type TaskStatus } from '../../src/tasks/task-state.ts';
@@ -81,8 +82,13 @@ export const countEnded = (transitions: readonly StreamedTransition[]): MinuteCo
   return [...minutes.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count);
 };
 
-const column = <T, V>(rows: readonly T[], pick: (row: T) => V): V[] => rows.map(pick);
-const time = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
+let lastTime = { ms: 0, text: '' };
+/** All transitions of a stream entry share their time: it is written out once. */
+const time = (ms: number | undefined): string | null => {
+  if (ms === undefined) return null;
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() };
+  return lastTime.text;
+};
 
 /** Details of events: a COMPLETED one has none, its result is the task's. */
 const detailOf = ({ status, data }: StreamedTransition): string | null =>
@@ -95,7 +101,7 @@ const rareState = (states: readonly FinalState[]) => {
   const isRare = states.some(({ runAtMs, error }) => runAtMs !== undefined || error !== undefined);
   return isRare
     ? {
-        arrays: Prisma.sql`, ${column(states, ({ runAtMs }) => time(runAtMs))}::timestamptz[], ${column(states, ({ error }) => error ?? null)}::text[]`,
+        arrays: Prisma.sql`, ${plainArray(states, ({ runAtMs }) => time(runAtMs))}::timestamptz[], ${textArray(states, ({ error }) => error ?? null)}::text[]`,
         names: Prisma.sql`, run_at, error`,
         sets: Prisma.sql`, run_at = coalesce(n.run_at, t.run_at), error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE coalesce(n.error::json, t.error) END`,
       }
@@ -111,9 +117,9 @@ const countMinutes = (transitions: readonly StreamedTransition[]) => {
   if (minutes.length === 0) return Prisma.empty;
   return Prisma.sql`, counted AS (
       INSERT INTO queue_minutes AS q (queue, minute, completed, failed, cancelled, total_ms)
-      SELECT * FROM unnest(${column(minutes, (row) => row.queue)}::text[], ${column(minutes, (row) => row.minute)}::timestamptz[],
-        ${column(minutes, (row) => row.completed)}::int[], ${column(minutes, (row) => row.failed)}::int[],
-        ${column(minutes, (row) => row.cancelled)}::int[], ${column(minutes, (row) => row.totalMs)}::bigint[])
+      SELECT * FROM unnest(${textArray(minutes, (row) => row.queue)}::text[], ${plainArray(minutes, (row) => row.minute)}::timestamptz[],
+        ${plainArray(minutes, (row) => row.completed)}::int[], ${plainArray(minutes, (row) => row.failed)}::int[],
+        ${plainArray(minutes, (row) => row.cancelled)}::int[], ${plainArray(minutes, (row) => row.totalMs)}::bigint[])
       WHERE (SELECT count(*) FROM feeds) >= 0
       ON CONFLICT (queue, minute) DO UPDATE SET completed = q.completed + excluded.completed, failed = q.failed + excluded.failed,
         cancelled = q.cancelled + excluded.cancelled, total_ms = q.total_ms + excluded.total_ms
@@ -136,7 +142,7 @@ const writeTransitions = async (
   transitions: readonly StreamedTransition[],
 ): Promise<Map<string, number>> => {
   const states = finalStates(transitions);
-  const ids = column(states, ({ id }) => id);
+  const ids = states.map(({ id }) => id);
   const { places, counts } = placesByOwner(transitions);
   const rare = rareState(states);
   const sorted = ids.toSorted();
@@ -146,20 +152,20 @@ const writeTransitions = async (
     ), updated AS (
       UPDATE tasks t SET status = n.status, seq = n.seq, attempt = n.attempt, worker_id = n.worker_id,
         started_at = coalesce(n.started_at, t.started_at), finished_at = n.finished_at, result = n.result::json ${rare.sets}
-      FROM unnest(${ids}::uuid[], ${column(states, ({ previousSeq }) => previousSeq)}::int[],
-        ${column(states, (state) => state.last.status)}::task_status[], ${column(states, (state) => state.last.seq)}::int[],
-        ${column(states, (state) => state.last.attempt)}::int[],
-        ${column(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
-        ${column(states, ({ startedAtMs }) => time(startedAtMs))}::timestamptz[],
-        ${column(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? time(atMs) : null))}::timestamptz[],
-        ${column(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays})
+      FROM unnest(${plainArray(ids, (id) => id)}::uuid[], ${plainArray(states, ({ previousSeq }) => previousSeq)}::int[],
+        ${plainArray(states, (state) => state.last.status)}::task_status[], ${plainArray(states, (state) => state.last.seq)}::int[],
+        ${plainArray(states, (state) => state.last.attempt)}::int[],
+        ${textArray(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
+        ${plainArray(states, ({ startedAtMs }) => time(startedAtMs))}::timestamptz[],
+        ${plainArray(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? time(atMs) : null))}::timestamptz[],
+        ${textArray(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays})
         AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
       WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
         AND (SELECT count(*) FROM fence) = 1
       RETURNING 1
     ), locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
-      JOIN unnest(${[...counts.keys()]}::uuid[], ${[...counts.values()]}::int[]) AS c(owner_id, n) USING (owner_id)
+      JOIN unnest(${plainArray(counts, ([ownerId]) => ownerId)}::uuid[], ${plainArray(counts, ([, n]) => n)}::int[]) AS c(owner_id, n) USING (owner_id)
       WHERE (SELECT count(*) FROM updated) = ${ids.length}
       ORDER BY f.owner_id FOR UPDATE OF f
     ), feeds AS (
@@ -168,11 +174,11 @@ const writeTransitions = async (
     ), events AS (
       INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt, worker_id, detail)
       SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, e.status, e.at, e.attempt, e.worker_id, e.detail::json
-      FROM unnest(${column(transitions, ({ taskId }) => taskId)}::uuid[], ${column(transitions, ({ seq }) => seq)}::int[],
-        ${column(transitions, ({ ownerId }) => ownerId)}::uuid[], ${places}::int[],
-        ${column(transitions, ({ status }) => status)}::task_status[], ${column(transitions, ({ atMs }) => time(atMs))}::timestamptz[],
-        ${column(transitions, ({ attempt }) => attempt)}::int[], ${column(transitions, ({ workerId }) => workerId || null)}::text[],
-        ${column(transitions, detailOf)}::text[])
+      FROM unnest(${plainArray(transitions, ({ taskId }) => taskId)}::uuid[], ${plainArray(transitions, ({ seq }) => seq)}::int[],
+        ${plainArray(transitions, ({ ownerId }) => ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
+        ${plainArray(transitions, ({ status }) => status)}::task_status[], ${plainArray(transitions, ({ atMs }) => time(atMs))}::timestamptz[],
+        ${plainArray(transitions, ({ attempt }) => attempt)}::int[], ${textArray(transitions, ({ workerId }) => workerId || null)}::text[],
+        ${textArray(transitions, detailOf)}::text[])
         AS e(task_id, seq, owner_id, place, status, at, attempt, worker_id, detail)
       JOIN feeds f USING (owner_id)
     ) ${countMinutes(transitions)}
@@ -226,7 +232,7 @@ export const recordWhatContinues = async (
       SELECT 1 FROM shards WHERE id = ${term.shardId} AND term = ${term.term} FOR SHARE`;
     if (!led) throw new TermOverError(`another manager leads shard ${term.shardId}`);
     const valid = transitions.map(withValidData);
-    const ids = [...new Set(column(valid, ({ taskId }) => taskId))].sort();
+    const ids = [...new Set(valid.map(({ taskId }) => taskId))].sort();
     const tasks = await transaction.$queryRaw<{ id: string; seq: number; status: TaskStatus }[]>`
       SELECT t.id, t.seq, t.status::text FROM tasks t JOIN owner_feeds USING (owner_id)
       WHERE t.id = ANY(${ids}::uuid[]) ORDER BY t.id FOR UPDATE OF t`;
@@ -299,7 +305,7 @@ export const findPositions = async (
 ): Promise<Change[]> => {
   const rows = await database.$queryRaw<{ task_id: string; seq: number; position: bigint; status: string }[]>`
     SELECT task_id, seq, position, status::text FROM task_events
-    WHERE task_id = ANY(${[...new Set(column(transitions, ({ taskId }) => taskId))]}::uuid[])`;
+    WHERE task_id = ANY(${[...new Set(transitions.map(({ taskId }) => taskId))]}::uuid[])`;
   const positions = new Map(rows.map((row) => [`${row.task_id}.${row.seq}.${row.status}`, Number(row.position)]));
   return transitions.flatMap((transition) => {
     const position = positions.get(`${transition.taskId}.${transition.seq}.${transition.status}`);

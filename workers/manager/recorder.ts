@@ -75,6 +75,8 @@ export class Recorder {
       reading = this.#read(BLOCK_MS, signal);
       reading.catch(() => undefined); // Its failure is met by the next await.
       await this.#record(entries, signal);
+      // Without a next batch, nobody else would meet a failure to publish the last one.
+      if (entries.length === 0) await this.#publishing;
     }
     await this.#publishing;
   }
