@@ -21,10 +21,9 @@ export interface TestShard extends AsyncDisposable {
 
 export const META = { epoch: '7', state: 'ready', runId: 'run' };
 
-/** Both lanes in one Redis, under a prefix of their own. It does not wait for Redis. */
-export const openBroker = (port: number): Broker => {
+/** Both lanes in one Redis. It does not wait for Redis. Default prefix: one of its own. */
+export const openBroker = (port: number, prefix = `test_${randomBytes(8).toString('hex')}`): Broker => {
   const server = { host: '127.0.0.1', port };
-  const prefix = `test_${randomBytes(8).toString('hex')}`;
   // Its commands fail by themselves where a test has its Redis down.
   return new Broker({ high: server, low: server, prefix, shardsPerLane: 1, commandTimeoutMs: 5_000 }, () => {});
 };
