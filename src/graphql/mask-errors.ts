@@ -75,7 +75,9 @@ const showGraphQLError = (error: GraphQLError, maxRequestBytes: number): Shown =
     return { message, extensions: { code: 'PAYLOAD_TOO_LARGE', limit: maxRequestBytes, http } };
   }
   const code = isErrorCode(error.extensions.code) ? error.extensions.code : 'BAD_USER_INPUT';
-  return { message: error.message, extensions: http === undefined ? { code } : { code, http } };
+  if (error.path !== undefined) return { message: error.message, extensions: { code } };
+  // As GraphQL over HTTP says: only clients that accept application/graphql-response+json get this status.
+  return { message: error.message, extensions: { code, http: http ?? { status: 400, spec: true } } };
 };
 
 const isErrorCode = (code: unknown): code is ErrorCode =>

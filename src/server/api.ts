@@ -6,6 +6,7 @@ import { TaskFlowError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { createGraphQLServer, GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
 import { answerJson, checkReadiness } from './health.ts';
+import { answerPlainPost, isPlainPost } from './plain-post.ts';
 import { openServices, type RunningServices } from './services.ts';
 import { serveSockets } from './websocket.ts';
 
@@ -19,6 +20,8 @@ export interface Api {
 
 /** How long requests that are under way may take when the process stops, in ms. */
 const CLOSE_TIMEOUT_MS = 10_000;
+/** How often connections that became idle are closed meanwhile, in ms. */
+const SWEEP_MS = 50;
 
 /**
  * Starts an api process: GraphQL over HTTP, WebSocket and Server-Sent Events, and its health. It starts without waiting for
@@ -29,7 +32,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
 export const startApi = async (config: Config, logger: Logger): Promise<Api> => {
   const services = openServices(config, logger);
   const yoga = createGraphQLServer(services, config);
-  const server = createServer(route(yoga, services));
+  const server = createServer(route(yoga, services, config.MAX_REQUEST_BYTES));
   const sockets = serveSockets(server, yoga, services, config.MAX_REQUEST_BYTES);
   try {
     await listen(server, config);
@@ -52,10 +55,17 @@ export const startApi = async (config: Config, logger: Logger): Promise<Api> => 
 };
 
 const route =
-  (yoga: GraphQLServer, services: RunningServices) =>
+  (yoga: GraphQLServer, services: RunningServices, maxRequestBytes: number) =>
   (request: IncomingMessage, response: ServerResponse): void => {
     const path = request.url?.split('?')[0];
-    if (path === GRAPHQL_PATH) {
+    if (isPlainPost(request, maxRequestBytes)) {
+      answerPlainPost(yoga, request, response).catch((error: unknown) => {
+        // A client that goes away in the middle of its request is no fault.
+        if (!request.destroyed || request.complete)
+          services.logger.error({ err: error }, 'a request could not be answered');
+        response.destroy();
+      });
+    } else if (path === GRAPHQL_PATH) {
       void yoga(request, response);
     } else if (path === '/healthz') {
       answerJson(response, 200, { isAlive: true });
@@ -81,12 +91,11 @@ const listen = async (server: Server, { HOST, PORT }: Config): Promise<void> => 
 const closeServer = async (server: Server): Promise<void> => {
   const closed = once(server, 'close');
   server.close();
-  // Connections that are kept alive for a next request would hold the server up.
-  server.on('request', (_request, response: ServerResponse) =>
-    response.once('close', () => server.closeIdleConnections()),
-  );
+  // A connection whose request has ended stays open for a next one, which will not be answered.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(timer);
 };
 

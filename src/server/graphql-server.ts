@@ -19,7 +19,8 @@ export type GraphQLServer = YogaServerInstance<SocketContext, Context>;
 
 const GRAPHIQL = {
   title: 'TaskFlow',
-  subscriptionsProtocol: 'WS',
+  // Over WebSocket it would not send the headers that the user typed in.
+  subscriptionsProtocol: 'SSE',
   defaultQuery: `# Headers (below) take credentials: { "X-API-Key": "tf_…" }. The documentation is behind the book on the left.
 query Me { me { username } }
 `,
