@@ -69,11 +69,10 @@ export class Recorder {
    * @throws TermOverError; what PostgreSQL or Redis throw: the caller begins anew
    */
   async run(signal: AbortSignal): Promise<void> {
-    let reading = this.#read(BLOCK_MS, signal);
+    let reading = this.#readAhead(signal);
     while (!signal.aborted) {
       const entries = await reading;
-      reading = this.#read(BLOCK_MS, signal);
-      reading.catch(() => undefined); // Its failure is met by the next await.
+      reading = this.#readAhead(signal);
       await this.#record(entries, signal);
       // Without a next batch, nobody else would meet a failure to publish the last one.
       if (entries.length === 0) await this.#publishing;
@@ -101,6 +100,13 @@ export class Recorder {
   close(): void {
     this.#reader.disconnect();
     for (const resolve of this.#onRecorded.splice(0)) resolve();
+  }
+
+  /** Its failure is met by whoever awaits it; nobody does when the term ends before. */
+  #readAhead(signal: AbortSignal): Promise<StreamEntry[]> {
+    const reading = this.#read(BLOCK_MS, signal);
+    reading.catch(() => undefined);
+    return reading;
   }
 
   async #read(blockMs: number | undefined, signal: AbortSignal): Promise<StreamEntry[]> {
