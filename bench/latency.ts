@@ -6,7 +6,7 @@ import { PAYLOAD } from './submitter.ts';
 
 const SIGN_UP = 'mutation ($input: SignUpInput!) { signUp(input: $input) { token } }';
 const SUBMIT = 'mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }';
-const CHANGES = 'subscription { taskChanges { event { taskId status } } }';
+const CHANGES = 'subscription { taskChanges(after: "0") { event { taskId status } } }';
 
 interface Changes {
   taskChanges: { event: { taskId: string; status: string } };

@@ -105,7 +105,7 @@ const resultTable = (tasks: readonly SampleTask[]): string => {
   const table = new Table({
     head: ['File', 'Status', 'Bytes', 'Rows', 'Columns', 'Missing', 'ms'],
     colAligns: ['left', 'left', 'right', 'right', 'left', 'right', 'right'],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
   for (const { payload, status, result, error, startedAt, finishedAt } of tasks) {
     const ms = startedAt && finishedAt ? String(Date.parse(finishedAt) - Date.parse(startedAt)) : '';
