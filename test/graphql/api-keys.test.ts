@@ -88,7 +88,7 @@ describe('an API key', () => {
     await app.database.apiKey.update({ where: { id: apiKey.id }, data: { expiresAt } });
     expect((await app.call(ME, {}, headers)).status).toBe(200);
     await waitFor(async () => (await app.call(ME, {}, headers)).status === 401, {
-      timeoutMs: 900,
+      timeoutMs: 3_000,
       what: 'the key has expired',
     });
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime());
@@ -127,7 +127,7 @@ describe('revokeApiKey', () => {
     expect((await node.call(ME, {}, headers)).status).toBe(200);
     await user.call(REVOKE, { id: apiKey.id });
     await waitFor(async () => (await node.call(ME, {}, headers)).status === 401, {
-      timeoutMs: 1_200,
+      timeoutMs: 2_000,
       what: 'the key is refused',
     });
   });

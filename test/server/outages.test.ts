@@ -57,7 +57,7 @@ describe('while PostgreSQL is down', () => {
       const [answer, ms] = await took(user.call(operation));
       expect(answer).toMatchObject({ status: 200 });
       expect(errorOf(answer)).toEqual({ code: 'UNAVAILABLE' });
-      expect(ms).toBeLessThan(1_000);
+      expect(ms).toBeLessThan(2_000);
     }
     const unchecked = await app.call(CREATE, {}, key);
     expect(unchecked.status).toBe(503);
@@ -102,8 +102,8 @@ describe('while PostgreSQL hangs', () => {
       Promise.all(Array.from({ length: 200 }, () => node.call(CREATE, {}, user.headers))),
     );
     for (const answer of answers) expect(errorOf(answer)).toEqual({ code: 'UNAVAILABLE' });
-    // The timeout, what the driver adds to it, and as much again for a machine that is busy.
-    expect(ms).toBeLessThan(2 * (500 + 500));
+    // The timeout, what the driver adds to it, and twice as much again for a machine that is busy.
+    expect(ms).toBeLessThan(3 * (500 + 500));
     proxy.resume();
     expect((await waitFor(async () => (await node.call(CREATE, {}, user.headers)).data)).createTask.id).toBeTruthy();
   });
@@ -126,7 +126,7 @@ describe('while Redis is down', () => {
     const user = await app.user();
     await redis.kill();
     const [answer, ms] = await took(user.call(CREATE));
-    expect(ms).toBeLessThan(1_000);
+    expect(ms).toBeLessThan(2_000);
     const { id } = answer.data.createTask;
     expect((await user.call(`{ task(id: "${id}") { status } }`)).data.task).toEqual({ status: 'QUEUED' });
     expect(errorOf(await user.call(QUEUES))).toEqual({ code: 'UNAVAILABLE' });
@@ -146,7 +146,7 @@ describe('while Redis is down', () => {
     const [answer, ms] = await took(user.call(CREATE));
     redis.resume();
     expect(answer.data.createTask.id).toBeTruthy();
-    expect(ms).toBeLessThan(1_000);
+    expect(ms).toBeLessThan(2_000);
   });
 });
 
