@@ -56,6 +56,11 @@ const SettingsSchema = z.object({
   ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
   MAX_PAYLOAD_BYTES: setting(wholeNumber(262_144, 1, 16_777_216), 'bytes', 'Largest payload of a task, as JSON.'),
   MAX_REQUEST_BYTES: setting(wholeNumber(33_554_432, 1_024, 268_435_456), 'bytes', 'Largest body of an HTTP request.'),
+  CANCEL_GRACE_MS: setting(
+    wholeNumber(10_000, 0, 3_600_000),
+    'ms',
+    'How long a running task may go on after it was told to stop; then it is CANCELLED without its worker.',
+  ),
   SUBSCRIBER_BUFFER: setting(
     wholeNumber(10_000, 10, 1_000_000),
     'messages',

@@ -42,19 +42,21 @@ const toClaims = (raw: unknown): Claim[] => {
 const toStrings = (raw: unknown): string[] => raw as string[];
 const toNumber = (raw: unknown): number => Number(raw);
 const toNothing = (): void => undefined;
+const pairs = (flat: readonly string[]): [string, string][] =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);
 
 // The contract of each function stands at the head of its file in functions/.
 
 export const enqueue = defineFunction({
   name: 'enqueue',
   args: ['epoch'],
-  items: ['id', 'runAt', 'head', 'payload'],
+  items: ['id', 'seq', 'runAt', 'head', 'payload'],
   reply: String,
 });
 export const restore = defineFunction({
   name: 'restore',
   args: ['epoch'],
-  items: ['id', 'status', 'seq', 'attempt', 'runAt', 'head', 'payload'],
+  items: ['id', 'status', 'seq', 'attempt', 'runAt', 'head', 'payload', 'cancelReason'],
   reply: toNumber,
 });
 export const claim = defineFunction({
@@ -85,6 +87,39 @@ export const extendLeases = defineFunction({
   name: 'extend',
   args: ['leaseMs'],
   items: ['id', 'token'],
+  reply: (raw) => {
+    const [lost, stopping] = raw as [string[], string[]];
+    return { lost, stopping: pairs(stopping).map(([id, reason]) => ({ id, reason })) };
+  },
+});
+/** Where a task stands after a cancellation, and its seq then. */
+export interface Cancellation {
+  state: 'CANCELLED' | 'STOPPING' | 'UNKNOWN';
+  seq: number | undefined;
+}
+export const cancel = defineFunction({
+  name: 'cancel',
+  args: ['deadlineMs'],
+  items: ['id', 'reason'],
+  reply: (raw) =>
+    pairs((raw as (string | number)[]).map(String)).map(
+      ([state, seq]): Cancellation => ({
+        state: state as Cancellation['state'],
+        seq: seq === '' ? undefined : Number(seq),
+      }),
+    ),
+});
+export const pause = defineFunction({ name: 'pause', args: [], items: ['queue', 'paused'], reply: toNothing });
+export const reportProgress = defineFunction({
+  name: 'progress',
+  args: [],
+  items: ['id', 'token', 'percent', 'detail'],
+  reply: toStrings,
+});
+export const keepLogs = defineFunction({
+  name: 'log',
+  args: [],
+  items: ['id', 'token', 'number', 'record'],
   reply: toStrings,
 });
 export const promote = defineFunction({

@@ -16,45 +16,104 @@ export interface StreamedTransition {
   atMs: number;
 }
 
+/** How far a running attempt is. */
+export interface StreamedProgress {
+  taskId: string;
+  ownerId: string;
+  attempt: number;
+  /** 0 to 100. */
+  percent: number;
+  /** JSON text; empty for none. */
+  detail: string;
+}
+
+/** A log line of an attempt. */
+export interface StreamedLogLine {
+  taskId: string;
+  ownerId: string;
+  attempt: number;
+  /** seq of the transition with which the attempt began. */
+  claimedAtSeq: number;
+  /** Counts the lines of the attempt, from 1. */
+  number: number;
+  /** JSON text: level, message, fields. */
+  record: string;
+  atMs: number;
+}
+
 /** Position of an entry in a stream, "<ms>-<n>". */
 export type EntryId = string;
 
+/** One call's worth: transitions, or progress, or log lines. */
 export interface StreamEntry {
   id: EntryId;
   transitions: StreamedTransition[];
+  progress: StreamedProgress[];
+  logs: StreamedLogLine[];
 }
 
-/** @param fields name, value, name, value … of one stream entry */
+/** @param fields "at", ms, then the kind ("e", "p" or "l") and its lines */
 export const decodeEntry = (id: EntryId, fields: readonly string[]): StreamEntry => {
   const atMs = Number(fields[1]);
-  const transitions = (fields[3] ?? '').split('\n').map((line): StreamedTransition => {
-    const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = line.split('\t') as [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    return {
-      taskId,
-      seq: Number(seq),
-      status,
-      attempt: Number(attempt),
-      ownerId,
-      queue,
-      type,
-      workerId,
-      runAtMs: runAt === '' ? undefined : Number(runAt),
-      data,
-      atMs,
-    };
-  });
-  return { id, transitions };
+  const lines = (fields[3] ?? '').split('\n');
+  const entry: StreamEntry = { id, transitions: [], progress: [], logs: [] };
+  if (fields[2] === 'p') entry.progress = lines.map(decodeProgress);
+  else if (fields[2] === 'l') entry.logs = lines.map((line) => decodeLogLine(line, atMs));
+  else entry.transitions = lines.map((line) => decodeTransition(line, atMs));
+  return entry;
+};
+
+const decodeTransition = (line: string, atMs: number): StreamedTransition => {
+  const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = line.split('\t') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    taskId,
+    seq: Number(seq),
+    status,
+    attempt: Number(attempt),
+    ownerId,
+    queue,
+    type,
+    workerId,
+    runAtMs: runAt === '' ? undefined : Number(runAt),
+    data,
+    atMs,
+  };
+};
+
+const decodeProgress = (line: string): StreamedProgress => {
+  const [taskId, ownerId, attempt, percent, detail] = line.split('\t') as [string, string, string, string, string];
+  return { taskId, ownerId, attempt: Number(attempt), percent: Number(percent), detail };
+};
+
+const decodeLogLine = (line: string, atMs: number): StreamedLogLine => {
+  const [taskId, ownerId, attempt, seq, number, record] = line.split('\t') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    taskId,
+    ownerId,
+    attempt: Number(attempt),
+    claimedAtSeq: Number(seq),
+    number: Number(number),
+    record,
+    atMs,
+  };
 };
 
 /** What stands before the payload in a task's body in Redis. The fields hold no tabs: their forms are checked at submission. */
@@ -65,5 +124,8 @@ export const encodeHead = (task: {
   maxAttempts: number;
   timeoutMs: number | null | undefined;
   type: string;
+  backoff?: string | null | undefined;
 }): string =>
-  `${task.queue}\t${task.priority}\t${task.ownerId}\t${task.maxAttempts}\t${task.timeoutMs ?? ''}\t${task.type}`;
+  `${task.queue}\t${task.priority}\t${task.ownerId}\t${task.maxAttempts}\t${task.timeoutMs ?? ''}\t${task.type}${
+    task.backoff ? `\t${task.backoff}` : ''
+  }`;

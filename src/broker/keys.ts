@@ -8,6 +8,7 @@ export const shardTag = (prefix: string, lane: string, index: number): string =>
 export const metaKey = (tag: string): string => `${tag}:meta`;
 export const eventsKey = (tag: string): string => `${tag}:events`;
 export const timerKey = (tag: string): string => `${tag}:timer`;
+export const pausedKey = (tag: string): string => `${tag}:paused`;
 export const countsKey = (tag: string): string => `${tag}:counts`;
 export const leaderKey = (tag: string): string => `${tag}:leader`;
 export const workersKey = (tag: string): string => `${tag}:workers`;
@@ -26,6 +27,9 @@ export const REALTIME_CHANNELS = 16;
 export const realtimeChannel = (prefix: string, lane: string, index: number): string =>
   `${prefix}:${lane}:realtime:${index}`;
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
+
+/** Pub/sub channel of a shard on which workers are told that a task of theirs is to stop. */
+export const controlChannel = (tag: string): string => `${tag}:control`;
 
 /** Where managers say that they live, so that they share the shards evenly. Beside the shards, in the high lane. */
 export const managersKey = (prefix: string): string => `{${prefix}:managers}`;

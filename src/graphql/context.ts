@@ -6,13 +6,21 @@ import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
 import type { QueueWatcher } from '../queues/watch-queues.ts';
+import type { CancelServices } from '../tasks/cancel-task.ts';
+import type { RetryServices } from '../tasks/retry-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import type { TaskLoaders } from '../tasks/task-page-store.ts';
 import type { TaskTypes } from '../tasks/task-types.ts';
 import type { ChangeServices } from '../tasks/watch-changes.ts';
 
 /** What resolvers hand on to use cases. The server makes one for the process. */
-export interface Services extends AccountServices, SubmitServices, ChangeServices, QueueServices {
+export interface Services
+  extends AccountServices,
+    SubmitServices,
+    ChangeServices,
+    CancelServices,
+    RetryServices,
+    QueueServices {
   authenticator: Authenticator;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;

@@ -1,7 +1,9 @@
 import { badInput } from '../errors.ts';
-import { findQueue, findQueues, type Queue, type QueueCounts } from '../queues/find-queues.ts';
+import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
+import { setQueuePaused } from '../queues/pause-queue.ts';
 import { QUEUE_NAME } from '../tasks/new-task.ts';
 import { builder } from './builder.ts';
+import type { Context } from './context.ts';
 
 const checkName = (name: string): string => {
   if (!QUEUE_NAME.test(name)) throw badInput('name', `name must match ${QUEUE_NAME.source}.`);
@@ -49,6 +51,28 @@ builder.queryFields((t) => ({
     resolve: (_root, { name }, { services }) => findQueue(services, checkName(name)),
   }),
 }));
+
+builder.mutationFields((t) => ({
+  pauseQueue: t.field({
+    type: QueueType,
+    description: 'Nothing more is claimed from the queue; tasks that run go on, and submissions are accepted.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    authScopes: { apiKey: 'QUEUES_ADMIN' },
+    resolve: (_root, { name }, context) => changePause(context, checkName(name), true),
+  }),
+  resumeQueue: t.field({
+    type: QueueType,
+    description: 'Its waiting tasks are claimed again, at once.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    authScopes: { apiKey: 'QUEUES_ADMIN' },
+    resolve: (_root, { name }, context) => changePause(context, checkName(name), false),
+  }),
+}));
+
+const changePause = async ({ services }: Context, name: string, isPaused: boolean): Promise<Queue> => {
+  await setQueuePaused(services, name, isPaused);
+  return readQueue(services, name);
+};
 
 builder.subscriptionField('queueUpdated', (t) =>
   t.field({

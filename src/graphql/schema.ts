@@ -3,6 +3,8 @@ import './accounts.ts';
 import './api-keys.ts';
 import './tasks.ts';
 import './task-subscriptions.ts';
+import './task-actions.ts';
+import './task-logs.ts';
 import './queues.ts';
 import './workers.ts';
 import { lexicographicSortSchema, printSchema } from 'graphql';

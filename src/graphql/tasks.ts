@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { reachOf } from '../accounts/principal.ts';
+import { type BackoffInput, decodeBackoff } from '../tasks/backoff.ts';
 import {
   cursorOf,
   DEFAULT_PAGE,
@@ -53,6 +54,34 @@ const toError = (error: unknown): ErrorShape | null => {
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return { message: text(message) ?? text(error) ?? JSON.stringify(error), code: text(code), stack: text(stack) };
 };
+
+const BackoffKindType = builder.enumType('BackoffKind', {
+  description: 'How the delay between attempts grows.',
+  values: {
+    FIXED: { description: 'It does not.' },
+    EXPONENTIAL: { description: 'It doubles with each attempt.' },
+  } as const,
+});
+
+const BackoffType = builder.objectRef<Required<BackoffInput>>('Backoff').implement({
+  description: 'How long a failed task waits for its next attempt.',
+  fields: (t) => ({
+    kind: t.expose('kind', { type: BackoffKindType, description: 'How the delay grows.' }),
+    delayMs: t.exposeInt('delayMs', { description: 'Before the second attempt, in ms.' }),
+    maxDelayMs: t.exposeInt('maxDelayMs', { nullable: true, description: 'Never longer than this, in ms.' }),
+    jitter: t.exposeFloat('jitter', { nullable: true, description: 'Which share of the delay is random, 0 to 1.' }),
+  }),
+});
+
+const BackoffInputType = builder.inputRef<BackoffInput>('BackoffInput').implement({
+  description: 'How long a failed task waits for its next attempt.',
+  fields: (t) => ({
+    kind: t.field({ type: BackoffKindType, required: true, description: 'How the delay grows.' }),
+    delayMs: t.int({ required: true, description: 'Before the second attempt, in ms; at most a week.' }),
+    maxDelayMs: t.int({ description: 'Never longer than this, in ms. Default: an hour.' }),
+    jitter: t.float({ description: 'Which share of the delay is random, 0 to 1. Default: 0.5.' }),
+  }),
+});
 
 const TaskErrorType = builder.objectRef<ErrorShape>('TaskError').implement({
   description: 'Why an attempt failed.',
@@ -125,6 +154,26 @@ TaskType.implement({
       nullable: true,
       description: 'Why the last attempt failed. Null once it is COMPLETED.',
       resolve: ({ error }) => toError(error),
+    }),
+    backoff: t.field({
+      type: BackoffType,
+      nullable: true,
+      description: 'How long it waits between attempts; null for the default: 1 s, doubled each time, at most an hour.',
+      resolve: ({ backoff }) => decodeBackoff(backoff),
+    }),
+    timeoutMs: t.exposeInt('timeoutMs', { nullable: true, description: 'How long one attempt may take, in ms.' }),
+    cancelRequestedAt: t.expose('cancelRequestedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was told to stop while it ran.',
+    }),
+    cancelReason: t.string({
+      nullable: true,
+      description: 'Why it was cancelled, in the words of who did it.',
+      resolve: ({ cancelReason }) => {
+        const { message } = Object(cancelReason) as { message?: unknown };
+        return typeof message === 'string' ? message : null;
+      },
     }),
     workerId: t.exposeString('workerId', { nullable: true, description: 'The worker that runs it, or ran it last.' }),
     tags: t.exposeStringList('tags', { description: 'Words of the submitter, to find tasks by.' }),
@@ -213,6 +262,10 @@ const CreateTaskInput = builder.inputType('CreateTaskInput', {
     runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
     maxAttempts: t.int({ defaultValue: DEFAULT_MAX_ATTEMPTS, description: 'How often it is tried; 1 to 100.' }),
     timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
+    backoff: t.field({
+      type: BackoffInputType,
+      description: 'How long it waits between attempts. Default: as its type says; else 1 s, doubled each time.',
+    }),
     idempotencyKey: t.string({
       description: 'The same key from the same owner returns the same task; with another payload it is a CONFLICT.',
     }),

@@ -1,4 +1,4 @@
-import type { DatabaseSession } from '../database/client.ts';
+import type { Database, DatabaseSession } from '../database/client.ts';
 
 /** What ended in a queue over the last 24 hours. */
 export interface EndedCounts {
@@ -26,4 +26,13 @@ export const countEnded = async (
 export const hasEnded = async (session: DatabaseSession, name: string): Promise<boolean> => {
   const rows = await session.$queryRaw<unknown[]>`SELECT 1 FROM queue_minutes WHERE queue = ${name} LIMIT 1`;
   return rows.length > 0;
+};
+
+/** @param names of which queues. Default: all */
+export const findPausedQueues = async (database: Database, names?: readonly string[]): Promise<Set<string>> => {
+  const rows = await database.queue.findMany({
+    where: { isPaused: true, ...(names && { name: { in: [...names] } }) },
+    select: { name: true },
+  });
+  return new Set(rows.map(({ name }) => name));
 };

@@ -7,6 +7,7 @@ export interface TaskOrigin {
   timeoutMs: number | null;
   tags: string[];
   runAt: string | null;
+  backoff: string | null;
 }
 
 /** One transition as subscribers get it. It is sent only after PostgreSQL committed it. */
@@ -32,12 +33,13 @@ export interface Change {
   origin?: TaskOrigin | undefined;
 }
 
-const OriginSchema: z.ZodType<TaskOrigin> = z.object({
+const OriginSchema = z.object({
   priority: z.string(),
   maxAttempts: z.number(),
   timeoutMs: z.number().nullable(),
   tags: z.array(z.string()),
   runAt: z.string().nullable(),
+  backoff: z.string().nullable().default(null),
 });
 
 /**
@@ -49,7 +51,70 @@ export const encodeChange = (change: Change): string =>
     change.type
   }\t${change.workerId}\t${change.atMs}\t${change.runAtMs ?? ''}\t${change.data}\t${change.origin ? JSON.stringify(change.origin) : ''}`;
 
+/** How far a running attempt is. Not a transition: it has no position, and a lost one is made up for by the next. */
+export interface ProgressMessage {
+  kind: 'progress';
+  ownerId: string;
+  taskId: string;
+  attempt: number;
+  /** 0 to 100. */
+  percent: number;
+}
+
+/** A log line of an attempt, already kept in PostgreSQL. */
+export interface LogMessage {
+  kind: 'log';
+  ownerId: string;
+  taskId: string;
+  attempt: number;
+  claimedAtSeq: number;
+  number: number;
+  atMs: number;
+  /** JSON text: level, message, fields. */
+  record: string;
+}
+
+/** What is said about a task between its transitions. */
+export type SideMessage = ProgressMessage | LogMessage;
+
+export const encodeSideMessage = (message: SideMessage): string =>
+  message.kind === 'progress'
+    ? `${message.ownerId}\tp\t${message.taskId}\t${message.attempt}\t${message.percent}`
+    : `${message.ownerId}\tl\t${message.taskId}\t${message.attempt}\t${message.claimedAtSeq}\t${message.number}\t${message.atMs}\t${message.record}`;
+
+const decodeSideMessage = (line: string): SideMessage => {
+  const [ownerId, kind, taskId, attempt, third, fourth, at, record] = line.split('\t') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  if (kind === 'p') return { kind: 'progress', ownerId, taskId, attempt: Number(attempt), percent: Number(third) };
+  return {
+    kind: 'log',
+    ownerId,
+    taskId,
+    attempt: Number(attempt),
+    claimedAtSeq: Number(third),
+    number: Number(fourth),
+    atMs: Number(at),
+    record,
+  };
+};
+
 const OWNER_LENGTH = 36;
+/** What stands after the owner: a position, or a letter. */
+const LETTER_P = 112;
+const LETTER_L = 108;
+
+export const decodeLine = (line: string): Change | SideMessage => {
+  const code = line.charCodeAt(OWNER_LENGTH + 1);
+  return code === LETTER_P || code === LETTER_L ? decodeSideMessage(line) : decodeChange(line);
+};
 
 /** Whose line is it? */
 export const ownerOfLine = (line: string): string => line.slice(0, OWNER_LENGTH);

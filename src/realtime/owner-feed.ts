@@ -1,4 +1,4 @@
-import type { Change } from './change.ts';
+import type { Change, SideMessage } from './change.ts';
 import { Mailbox } from './mailbox.ts';
 
 /** Reads an owner's committed changes from PostgreSQL: those with position > `after`, in order, at most `limit`. */
@@ -17,11 +17,20 @@ const HOLE_MS = 50;
 /** Changes kept while a hole is open; beyond that they are read from PostgreSQL as well. */
 const MAX_AHEAD = 20_000;
 
-const sizeOfChange = ({ data }: Change): number => data.length;
+/** What a feed delivers: side messages only to those who asked for them. */
+export type FeedMessage = Change | SideMessage;
+
+export const isSideMessage = (message: FeedMessage): message is SideMessage => 'kind' in message;
+
+const sizeOfMessage = (message: FeedMessage): number => {
+  if (!isSideMessage(message)) return message.data.length;
+  return message.kind === 'log' ? message.record.length : 0;
+};
 
 interface Listener {
   taskId: string | undefined;
-  mailbox: Mailbox<Change>;
+  withSide: boolean;
+  mailbox: Mailbox<FeedMessage>;
 }
 
 /**
@@ -87,14 +96,31 @@ export class OwnerFeed {
     return this.#filling;
   }
 
+  /** Progress and log lines have no place among the changes: they are delivered as they come. */
+  acceptSide(message: SideMessage): void {
+    const listeners = this.#byTask.get(message.taskId);
+    if (listeners) for (const { mailbox, withSide } of listeners) if (withSide) mailbox.push(message);
+  }
+
   /**
    * @param taskId only this task's changes. Default: all of the owner's
    * @returns what comes after the present `position`
    */
   subscribe(taskId?: string): Mailbox<Change> {
+    // Without side messages, only changes are pushed.
+    return this.#listen(taskId, false) as unknown as Mailbox<Change>;
+  }
+
+  /** A task's changes after the present `position`, with its progress and log lines in between. */
+  subscribeWithSide(taskId: string): Mailbox<FeedMessage> {
+    return this.#listen(taskId, true);
+  }
+
+  #listen(taskId: string | undefined, withSide: boolean): Mailbox<FeedMessage> {
     const listener: Listener = {
       taskId,
-      mailbox: new Mailbox(this.#options.subscriberBuffer, () => this.#unsubscribe(listener), sizeOfChange),
+      withSide,
+      mailbox: new Mailbox(this.#options.subscriberBuffer, () => this.#unsubscribe(listener), sizeOfMessage),
     };
     this.#listeners.add(listener);
     if (taskId !== undefined) {

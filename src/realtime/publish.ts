@@ -1,6 +1,13 @@
 import { queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
 import type { Broker, Lane } from '../broker/lanes.ts';
-import { type Change, encodeChange } from './change.ts';
+import {
+  type Change,
+  encodeChange,
+  encodeSideMessage,
+  type LogMessage,
+  type ProgressMessage,
+  type SideMessage,
+} from './change.ts';
 
 /** Which of the channels carries an owner's changes. */
 export const channelOfOwner = (ownerId: string): number => Number.parseInt(ownerId.slice(-8), 16) % REALTIME_CHANNELS;
@@ -12,19 +19,45 @@ export const channelOfOwner = (ownerId: string): number => Number.parseInt(owner
  * @throws what ioredis throws; subscribers then find the changes in PostgreSQL later
  */
 export const publishChanges = async (broker: Broker, lane: Lane, changes: readonly Change[]): Promise<void> => {
-  const lines = new Map<number, string[]>();
-  const queues = new Set<string>();
-  for (const change of changes) {
-    const channel = channelOfOwner(change.ownerId);
-    const list = lines.get(channel);
-    if (list) list.push(encodeChange(change));
-    else lines.set(channel, [encodeChange(change)]);
-    queues.add(change.queue);
-  }
-  const sent: Promise<unknown>[] = [];
-  for (const [channel, list] of lines) {
-    sent.push(lane.redis.publish(realtimeChannel(broker.prefix, lane.name, channel), list.join('\n')));
-  }
+  const sent = publishLines(broker, lane, changes, encodeChange);
+  const queues = new Set(changes.map(({ queue }) => queue));
   if (queues.size > 0) sent.push(lane.redis.publish(queuesChannel(broker.prefix, lane.name), [...queues].join(',')));
   await Promise.all(sent);
+};
+
+/** Says that something about a queue has changed. @throws what ioredis throws */
+export const publishQueueChange = async (broker: Broker, lane: Lane, queue: string): Promise<void> => {
+  await lane.redis.publish(queuesChannel(broker.prefix, lane.name), queue);
+};
+
+/** Publishes progress and log lines of running attempts. @throws what ioredis throws */
+export const publishSideMessages = async (
+  broker: Broker,
+  lane: Lane,
+  progress: readonly Omit<ProgressMessage, 'kind'>[],
+  logs: readonly Omit<LogMessage, 'kind'>[],
+): Promise<void> => {
+  const messages: SideMessage[] = [
+    ...logs.map((line) => ({ kind: 'log' as const, ...line })),
+    ...progress.map((each) => ({ kind: 'progress' as const, ...each })),
+  ];
+  await Promise.all(publishLines(broker, lane, messages, encodeSideMessage));
+};
+
+const publishLines = <T extends { ownerId: string }>(
+  broker: Broker,
+  lane: Lane,
+  messages: readonly T[],
+  encode: (message: T) => string,
+): Promise<unknown>[] => {
+  const lines = new Map<number, string[]>();
+  for (const message of messages) {
+    const channel = channelOfOwner(message.ownerId);
+    const list = lines.get(channel);
+    if (list) list.push(encode(message));
+    else lines.set(channel, [encode(message)]);
+  }
+  return [...lines].map(([channel, list]) =>
+    lane.redis.publish(realtimeChannel(broker.prefix, lane.name, channel), list.join('\n')),
+  );
 };

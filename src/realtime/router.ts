@@ -4,9 +4,9 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { queuesChannel, realtimeChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
-import { type Change, decodeChange, ownerOfLine } from './change.ts';
+import { type Change, decodeLine, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
-import { OwnerFeed, type ReadChanges } from './owner-feed.ts';
+import { type FeedMessage, isSideMessage, OwnerFeed, type ReadChanges } from './owner-feed.ts';
 import { channelOfOwner } from './publish.ts';
 
 export interface RouterOptions {
@@ -76,6 +76,16 @@ export class RealtimeRouter {
     const feed = await this.#feed(ownerId);
     const changes = feed.subscribe(taskId);
     return { position: feed.position, changes };
+  }
+
+  /**
+   * A task's changes from now on, with its progress and log lines in between.
+   *
+   * @throws Error when PostgreSQL cannot be reached to begin
+   */
+  async subscribeWithSide(ownerId: string, taskId: string): Promise<Mailbox<FeedMessage>> {
+    const feed = await this.#feed(ownerId);
+    return feed.subscribeWithSide(taskId);
   }
 
   /** Calls `listener` with the names of queues whose counts may have changed; returns how to end it. */
@@ -175,7 +185,10 @@ export class RealtimeRouter {
   #route(message: string): void {
     for (const line of message.split('\n')) {
       const feed = this.#ready.get(ownerOfLine(line));
-      if (feed) feed.accept(decodeChange(line));
+      if (!feed) continue;
+      const decoded = decodeLine(line);
+      if (isSideMessage(decoded)) feed.acceptSide(decoded);
+      else feed.accept(decoded);
     }
   }
 

@@ -58,6 +58,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     tokens,
     authenticator,
     queueWatcher,
+    cancelGraceMs: config.CANCEL_GRACE_MS,
     logger,
     taskRules: {
       maxPayloadBytes: config.MAX_PAYLOAD_BYTES,

@@ -6,11 +6,21 @@ import type { Change } from '../realtime/change.ts';
 import { publishChanges } from '../realtime/publish.ts';
 import type { NewTask } from './new-task.ts';
 
+/** What the broker must know of a task. */
+export type Enqueueable = Pick<
+  NewTask,
+  'id' | 'ownerId' | 'type' | 'queue' | 'priority' | 'payload' | 'maxAttempts' | 'timeoutMs' | 'backoff' | 'runAt'
+> & {
+  status: string;
+  /** Number of its last transition. Default: 1, its first. */
+  seq?: number;
+};
+
 /** The tasks of one batch that go to one shard, with the epoch that was known before they were written. */
 export interface ShardBatch {
   shard: Shard;
   epoch: string | undefined;
-  tasks: NewTask[];
+  tasks: Enqueueable[];
 }
 
 /** Tasks in one FCALL, at most: a larger one would block Redis for everybody else for too long. */
@@ -18,7 +28,7 @@ const CHUNK = 500;
 
 export const groupByShard = (
   broker: Broker,
-  tasks: readonly NewTask[],
+  tasks: readonly Enqueueable[],
   epochOf: (shard: Shard) => string | undefined,
 ): ShardBatch[] => {
   const batches = new Map<string, ShardBatch>();
@@ -42,6 +52,7 @@ export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: 
   for (let start = 0; start < tasks.length; start += CHUNK) {
     const items = tasks.slice(start, start + CHUNK).map((task) => ({
       id: task.id,
+      seq: task.seq ?? 1,
       runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',
       head: encodeHead(task),
       payload: task.payload,
@@ -75,13 +86,36 @@ export const firstChange = (task: NewTask, position: number, at: Date): Change =
     timeoutMs: task.timeoutMs,
     tags: [...task.tags],
     runAt: task.runAt?.toISOString() ?? null,
+    backoff: task.backoff,
   },
+});
+
+/** What the transition of a task that was put back looks like to subscribers. */
+export const queuedChange = (
+  task: Enqueueable & { seq: number },
+  position: number,
+  at: Date,
+  reason: string,
+): Change => ({
+  ownerId: task.ownerId,
+  position,
+  taskId: task.id,
+  seq: task.seq,
+  status: 'QUEUED',
+  attempt: 0,
+  queue: task.queue,
+  type: task.type,
+  workerId: '',
+  atMs: at.getTime(),
+  runAtMs: undefined,
+  data: JSON.stringify({ reason }),
 });
 
 /** Tells subscribers of new tasks, each lane's on that lane: a lane that is down holds up only its own. */
 export const announceTasks = async (broker: Broker, changes: readonly Change[], logger: Logger): Promise<void> => {
   const byLane = new Map<Lane, Change[]>();
   for (const change of changes) {
+    // A change without an origin may go on either lane: positions put them in order.
     const lane = broker.laneFor((change.origin?.priority ?? 'NORMAL') as NewTask['priority']);
     const list = byLane.get(lane);
     if (list) list.push(change);

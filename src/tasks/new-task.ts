@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
 
 /** What a client asks for, with defaults filled in. `payload` is any JSON value; undefined counts as null. */
@@ -12,6 +13,7 @@ export interface SubmitInput {
   runAt?: Date | null | undefined;
   maxAttempts: number;
   timeoutMs?: number | null | undefined;
+  backoff?: BackoffInput | null | undefined;
   idempotencyKey?: string | null | undefined;
   tags?: readonly string[] | null | undefined;
 }
@@ -28,6 +30,8 @@ export interface NewTask {
   payload: string;
   maxAttempts: number;
   timeoutMs: number | null;
+  /** As `encodeBackoff` writes it; null: the default. */
+  backoff: string | null;
   runAt: Date | null;
   tags: readonly string[];
   idempotencyKey: string | null;
@@ -52,6 +56,7 @@ const InputSchema = z.object({
   queue: z.string().regex(QUEUE_NAME, `must match ${QUEUE_NAME.source}`),
   maxAttempts: z.number().int().min(1).max(MAX_ATTEMPTS),
   timeoutMs: z.number().int().min(1).max(MAX_TIMEOUT_MS).nullish(),
+  backoff: BackoffSchema.nullish(),
   runAt: z.date().refine(isStorableTime, 'must be in the years 1 to 9999').nullish(),
   idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(isStorable, UNSTORABLE_TEXT).nullish(),
   tags: z.array(z.string().min(1).max(MAX_TAG_LENGTH).refine(isStorable, UNSTORABLE_TEXT)).max(MAX_TAGS).nullish(),
@@ -127,6 +132,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
     payload,
     maxAttempts: input.maxAttempts,
     timeoutMs: input.timeoutMs ?? null,
+    backoff: input.backoff ? encodeBackoff(input.backoff) : null,
     runAt: input.runAt ?? null,
     tags: input.tags ?? [],
     idempotencyKey: input.idempotencyKey ?? null,

@@ -95,9 +95,31 @@ const refuseOtherRequest = (wanted: IdempotentRow, earlier: IdempotentRow | unde
   });
 };
 
-const requestHash = ({ type, queue, priority, payload, maxAttempts, timeoutMs, runAt, tags }: NewTask): Buffer =>
+const requestHash = ({
+  type,
+  queue,
+  priority,
+  payload,
+  maxAttempts,
+  timeoutMs,
+  runAt,
+  tags,
+  backoff,
+}: NewTask): Buffer =>
   createHash('sha256')
-    .update(JSON.stringify([type, queue, priority, payload, maxAttempts, timeoutMs, runAt, tags]))
+    .update(
+      JSON.stringify([
+        type,
+        queue,
+        priority,
+        payload,
+        maxAttempts,
+        timeoutMs,
+        runAt,
+        tags,
+        ...(backoff ? [backoff] : []),
+      ]),
+    )
     .digest();
 
 /** The row as PostgreSQL has it now, without reading it. */
@@ -122,4 +144,8 @@ const toTask = (task: NewTask, payload: unknown, at: Date): Task => ({
   runAt: task.runAt,
   startedAt: null,
   finishedAt: null,
+  backoff: task.backoff,
+  cancelRequestedAt: null,
+  cancelReason: null,
+  submittedAt: at,
 });

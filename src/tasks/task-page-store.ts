@@ -6,7 +6,8 @@ import type { Task } from './task-store.ts';
 /** Everything but the large columns, which may hold a megabyte each. */
 const SUMMARY = Prisma.sql`id, owner_id AS "ownerId", type, queue, priority::text, status::text, seq, attempt, max_attempts AS "maxAttempts",
   timeout_ms AS "timeoutMs", progress, error, worker_id AS "workerId", tags, created_at AS "createdAt", run_at AS "runAt",
-  started_at AS "startedAt", finished_at AS "finishedAt"`;
+  started_at AS "startedAt", finished_at AS "finishedAt", backoff, cancel_requested_at AS "cancelRequestedAt",
+  cancel_reason AS "cancelReason", submitted_at AS "submittedAt"`;
 
 /** A task's row without its large columns. */
 export type TaskRow = Omit<Task, 'payload' | 'result'>;

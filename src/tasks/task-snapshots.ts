@@ -89,6 +89,10 @@ const beginning = (change: Change): TaskSummary | undefined => {
     runAt: origin.runAt === null ? null : new Date(origin.runAt),
     startedAt: null,
     finishedAt: null,
+    backoff: origin.backoff,
+    cancelRequestedAt: null,
+    cancelReason: null,
+    submittedAt: new Date(atMs),
   };
 };
 
@@ -114,6 +118,8 @@ const asOf = (row: TaskRow, events: readonly TaskEvent[], change: Change): TaskS
     error: null,
     startedAt: null,
     finishedAt: null,
+    cancelRequestedAt: null,
+    cancelReason: null,
   };
   const before = events
     .filter(({ seq }) => seq < change.seq)

@@ -8,8 +8,11 @@ export const LEGAL_MOVES = {
   /** For tasks that it depends on. */
   WAITING: ['QUEUED', 'SCHEDULED', 'CANCELLED'],
   QUEUED: ['PROCESSING', 'CANCELLED'],
-  /** Back to QUEUED when its worker died or handed it back; to SCHEDULED when it failed and attempts are left. */
-  PROCESSING: ['COMPLETED', 'FAILED', 'CANCELLED', 'QUEUED', 'SCHEDULED'],
+  /**
+   * Back to QUEUED when its worker died or handed it back; to SCHEDULED when it failed and attempts are left. To itself
+   * when it was asked to stop: its worker is told, and subscribers see it.
+   */
+  PROCESSING: ['COMPLETED', 'FAILED', 'CANCELLED', 'QUEUED', 'SCHEDULED', 'PROCESSING'],
   COMPLETED: [],
   /** Attempts used up: the dead letter. */
   FAILED: ['QUEUED'],

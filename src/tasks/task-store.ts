@@ -35,20 +35,26 @@ export const placesByOwner = (
 const rareColumns = (tasks: readonly NewTask[]) => {
   if (
     !tasks.some(
-      (task) => task.runAt !== null || task.timeoutMs !== null || task.tags.length > 0 || task.status !== 'QUEUED',
+      (task) =>
+        task.runAt !== null ||
+        task.timeoutMs !== null ||
+        task.backoff !== null ||
+        task.tags.length > 0 ||
+        task.status !== 'QUEUED',
     )
   ) {
     return {
       arrays: Prisma.empty,
       names: Prisma.empty,
-      values: Prisma.sql`'QUEUED'::task_status, NULL::timestamptz, NULL::int, '{}'::text[]`,
+      values: Prisma.sql`'QUEUED'::task_status, NULL::timestamptz, NULL::int, '{}'::text[], NULL`,
     };
   }
   return {
     arrays: Prisma.sql`, ${plainArray(tasks, (task) => task.status)}::task_status[], ${plainArray(tasks, (task) => task.runAt?.toISOString() ?? null)}::timestamptz[],
-      ${plainArray(tasks, (task) => task.timeoutMs)}::int[], ${textArray(tasks, (task) => JSON.stringify(task.tags))}::text[]`,
-    names: Prisma.sql`, status, run_at, timeout_ms, tags`,
-    values: Prisma.sql`status, run_at, timeout_ms, ARRAY(SELECT json_array_elements_text(tags::json))`,
+      ${plainArray(tasks, (task) => task.timeoutMs)}::int[], ${textArray(tasks, (task) => JSON.stringify(task.tags))}::text[],
+      ${plainArray(tasks, (task) => task.backoff)}::text[]`,
+    names: Prisma.sql`, status, run_at, timeout_ms, tags, backoff`,
+    values: Prisma.sql`status, run_at, timeout_ms, ARRAY(SELECT json_array_elements_text(tags::json)), backoff`,
   };
 };
 
@@ -79,7 +85,7 @@ export const insertTasks = async (
         ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays})
       AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names})
     ), inserted AS (
-      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags)
+      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff)
       SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values} FROM input
       RETURNING status
     ), remembered AS (
@@ -132,6 +138,7 @@ interface ChangeRow {
   timeout_ms: number | null;
   tags: string[];
   run_at: Date | null;
+  backoff: string | null;
 }
 
 const toChange = (row: ChangeRow): Change => ({
@@ -153,6 +160,7 @@ const toChange = (row: ChangeRow): Change => ({
     timeoutMs: row.timeout_ms,
     tags: row.tags,
     runAt: row.run_at?.toISOString() ?? null,
+    backoff: row.backoff,
   },
 });
 
@@ -166,7 +174,7 @@ export const readChanges = async (
   const rows = await session.$queryRaw<ChangeRow[]>`
     SELECT e.owner_id, e.position, e.task_id, e.seq, e.status::text, e.attempt, t.queue, t.type, e.worker_id, e.at,
       coalesce(e.detail, CASE WHEN e.status = 'COMPLETED' THEN t.result END)::text AS data,
-      t.priority::text, t.max_attempts, t.timeout_ms, t.tags, t.run_at
+      t.priority::text, t.max_attempts, t.timeout_ms, t.tags, t.run_at, t.backoff
     FROM task_events e JOIN tasks t ON t.id = e.task_id
     WHERE e.owner_id = ${ownerId}::uuid AND e.position > ${after}
     ORDER BY e.position LIMIT ${limit}`;

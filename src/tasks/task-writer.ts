@@ -3,9 +3,19 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
-import { announceTasks, enqueueBatch, firstChange, groupByShard, type ShardBatch } from './enqueue-tasks.ts';
+import type { Change } from '../realtime/change.ts';
+import {
+  announceTasks,
+  type Enqueueable,
+  enqueueBatch,
+  firstChange,
+  groupByShard,
+  queuedChange,
+  type ShardBatch,
+} from './enqueue-tasks.ts';
 import type { Epochs, KnownEpochs } from './epochs.ts';
 import type { NewTask } from './new-task.ts';
+import { appendQueued } from './requeue-store.ts';
 import { deleteOutbox, insertTasks, placesByOwner } from './task-store.ts';
 
 /** Tasks in one statement; larger groups of one caller stay whole. Batches beyond about 500 gain nothing more. */
@@ -81,11 +91,40 @@ export class TaskWriter {
     try {
       const { feeds, at } = await insertTasks(session, tasks, outbox, doneIds);
       const bases = new Map(feeds.map(({ ownerId, base }) => [ownerId, base]));
-      return { at, afterCommit: () => this.#handOver(tasks, batches, outbox, bases, at) };
+      const { places } = placesByOwner(tasks);
+      const toChange = (task: NewTask, i: number): Change =>
+        firstChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at);
+      const rowIds = outbox.map(({ id }) => [id]);
+      return { at, afterCommit: () => this.#handOver(tasks.map(toChange), batches, rowIds) };
     } catch (error) {
       this.#doneOutboxIds.push(...doneIds);
       throw error;
     }
+  }
+
+  /**
+   * Gives tasks that were set to QUEUED in the caller's transaction to the broker, and tells subscribers.
+   *
+   * @param reason stands in the detail of their events
+   * @returns what the caller must call after its commit
+   */
+  async requeueWithin(
+    session: DatabaseSession,
+    tasks: readonly (Enqueueable & { seq: number })[],
+    reason: string,
+    epochs: KnownEpochs,
+  ): Promise<() => void> {
+    const batches = groupByShard(this.#broker, tasks, (shard) => epochs.get(shard.id));
+    const outbox = batches.map((batch) =>
+      batch.tasks.map(({ id, seq = 1 }) => ({ id: uuidv7(), shardId: batch.shard.id, taskId: id, seq })),
+    );
+    const { bases, at } = await appendQueued(session, tasks, outbox.flat(), reason);
+    const { places } = placesByOwner(tasks);
+    const changes = tasks.map((task, i) =>
+      queuedChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at, reason),
+    );
+    const rowIds = outbox.map((rows) => rows.map(({ id }) => id));
+    return () => this.#handOver(changes, batches, rowIds);
   }
 
   /** Waits until Redis has, or has refused, what was written. */
@@ -141,20 +180,12 @@ export class TaskWriter {
     for (const { reject } of [...groups, ...this.#waiting.splice(0)]) reject(error);
   }
 
-  #handOver(
-    tasks: readonly NewTask[],
-    batches: ShardBatch[],
-    outbox: { id: string }[],
-    bases: Map<string, number>,
-    at: Date,
-  ): void {
-    const { places } = placesByOwner(tasks);
-    const changes = tasks.map((task, i) => firstChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at));
+  /** @param outboxIds of each batch: deleted once Redis has its tasks */
+  #handOver(changes: readonly Change[], batches: readonly ShardBatch[], outboxIds: readonly string[][]): void {
     // Announced first, on the same connection: no worker can be faster than this message.
     const announced = announceTasks(this.#broker, changes, this.#logger);
     const enqueued = batches.map(async (batch, i) => {
-      const row = outbox[i];
-      if ((await enqueueBatch(batch, this.#logger)) && row) this.#doneOutboxIds.push(row.id);
+      if (await enqueueBatch(batch, this.#logger)) this.#doneOutboxIds.push(...(outboxIds[i] ?? []));
     });
     const all: Promise<void> = Promise.all([announced, ...enqueued]).then(() => {
       this.#enqueues.delete(all);

@@ -1,7 +1,8 @@
 import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
-import type { Change } from '../realtime/change.ts';
+import type { Change, ProgressMessage } from '../realtime/change.ts';
+import { isSideMessage } from '../realtime/owner-feed.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
 import { closing } from './closing.ts';
 import { findTask, LARGE_PARTS, type LargePart, type TaskSummary } from './find-tasks.ts';
@@ -20,12 +21,11 @@ const watched = async ({ database, router }: WatchServices, ownerId: string | un
   const task = await findTask(database, ownerId, taskId, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
   // The task's own id: the given one may be in capitals.
-  const { changes } = await router.subscribe(task.ownerId, task.id);
-  return changes;
+  return { task, subscribe: () => router.subscribe(task.ownerId, task.id) };
 };
 
 /**
- * The task as it is now, then as of every later transition, in order; ends after the last one.
+ * The task as it is now, then as of every later transition and progress, in order; ends after the last one.
  *
  * @param ownerId whose task it must be; undefined for an admin
  * @param parts which of the large parts are asked for: a payload is held as long as its task is watched. Default: all
@@ -37,21 +37,33 @@ export const watchTask = async (
   taskId: string,
   parts: readonly LargePart[] = LARGE_PARTS,
 ): Promise<AsyncIterableIterator<TaskSummary>> => {
-  const changes = await watched(services, ownerId, taskId);
+  const found = await watched(services, ownerId, taskId);
+  const messages = await services.router.subscribeWithSide(found.task.ownerId, found.task.id);
   // Read again now that changes are being collected: nothing falls between.
   const states = async function* () {
     let task = await findTask(services.database, ownerId, taskId, parts);
     if (!task) return;
     yield task;
     if (hasEnded(task.status)) return;
-    for await (const change of changes) {
-      if (change.seq <= task.seq) continue;
-      task = applyChange(task, change);
+    // Of an attempt that this subscriber has not seen begin yet.
+    let early: ProgressMessage | undefined;
+    for await (const message of messages) {
+      if (isSideMessage(message)) {
+        if (message.kind !== 'progress') continue;
+        early = message;
+      } else {
+        if (message.seq <= task.seq) continue;
+        task = applyChange(task, message);
+      }
+      if (early && early.attempt <= task.attempt) {
+        task = { ...task, progress: early.percent };
+        early = undefined;
+      } else if (isSideMessage(message)) continue;
       yield task;
       if (hasEnded(task.status)) return;
     }
   };
-  return closing(changes, states());
+  return closing(messages, states());
 };
 
 /**
@@ -65,7 +77,8 @@ export const watchTaskEvents = async (
   taskId: string,
   afterSeq: number,
 ): Promise<AsyncIterableIterator<WatchedEvent>> => {
-  const changes = await watched(services, ownerId, taskId);
+  const { subscribe } = await watched(services, ownerId, taskId);
+  const { changes } = await subscribe();
   const events = async function* () {
     const past = await services.database.taskEvent.findMany({ where: { taskId }, orderBy: { seq: 'asc' } });
     let last = afterSeq;

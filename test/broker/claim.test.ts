@@ -48,7 +48,7 @@ describe('claiming', () => {
     await enqueue(
       t.shard,
       { epoch: 7 },
-      ids.map((id) => ({ id, runAt: '', head: headOf(), payload: '{}' })),
+      ids.map((id) => ({ id, seq: 1, runAt: '', head: headOf(), payload: '{}' })),
     );
 
     const given = await Promise.all(Array.from({ length: 20 }, (_, i) => t.claim({ worker: `w${i}`, limit: 70 })));

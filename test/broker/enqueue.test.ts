@@ -6,6 +6,7 @@ import { dumpShard, headOf, inAbout } from '../support/shard-state.ts';
 
 const item = (id: string, more: Partial<{ runAt: number | ''; head: string; payload: string }> = {}) => ({
   id,
+  seq: 1,
   runAt: '' as const,
   head: headOf(),
   payload: '{}',

@@ -27,7 +27,8 @@ describe('the library', () => {
 
     for (let i = 0; i < 2; i++) await loadLibrary(broker.low.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
     await setEpoch(shard, { epoch: 1, state: 'rebuilding', runId: '' });
-    const add = (id: string) => enqueue(shard, { epoch: 1 }, [{ id, runAt: '', head: headOf(), payload: '{}' }]);
+    const add = (id: string) =>
+      enqueue(shard, { epoch: 1 }, [{ id, seq: 1, runAt: '', head: headOf(), payload: '{}' }]);
     const take = () => claim(shard, { worker: 'w', limit: 1, leaseMs: 1_000, lowFirst: 0, queues: '*', types: 'echo' });
     const finish = (id: string) => complete(shard, { worker: 'w' }, [{ id, token: '1.2', result: '1' }]);
     await add('a');

@@ -14,6 +14,7 @@ const item = (
   seq: 1,
   attempt: 0,
   runAt: '' as const,
+  cancelReason: '',
   head: headOf(),
   payload: '{}',
   ...more,

@@ -33,6 +33,7 @@ describe('a change on its way to subscribers', () => {
           timeoutMs: maybe(random(1e6)) ?? null,
           tags: Array.from({ length: random(4) }, text),
           runAt: maybe('2031-05-06T07:08:09.010Z') ?? null,
+          backoff: maybe('F:1:2:0.5') ?? null,
         }),
       });
       const line = encodeChange(change);

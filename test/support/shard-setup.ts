@@ -38,7 +38,7 @@ export const setupShard = async (): Promise<TestShard> => {
   return {
     shard,
     add: async (id, { payload = '{"n":1}', runAt = '', ...head } = {}) => {
-      await enqueue(shard, { epoch: 7 }, [{ id, runAt, head: headOf(head), payload }]);
+      await enqueue(shard, { epoch: 7 }, [{ id, seq: 1, runAt, head: headOf(head), payload }]);
     },
     claim: (more = {}) =>
       claim(shard, { worker: 'w1', limit: 100, leaseMs: 30_000, lowFirst: 0, queues: '*', types: 'echo', ...more }),

@@ -1,4 +1,5 @@
-import type { Database } from '../../src/database/client.ts';
+import { plainArray } from '../../src/database/array-literal.ts';
+import { type Database, Prisma } from '../../src/database/client.ts';
 
 /** A task that has not ended, as it must be put back into Redis. */
 export interface UnfinishedTask {
@@ -15,12 +16,17 @@ export interface UnfinishedTask {
   runAt: Date | null;
   /** JSON text. */
   payload: string;
+  backoff: string | null;
+  /** JSON text, where it was told to stop. */
+  cancelReason: string | null;
 }
 
 export interface OutboxEntry {
   id: string;
   minId: string;
   maxId: string;
+  /** The seq that its tasks have as long as nothing happened to them. */
+  seq: number;
 }
 
 /** Begins a term: from now on, no earlier leader can record in this shard. */
@@ -56,11 +62,11 @@ export const findForgotten = async (
   shardId: string,
   olderThanMs: number,
 ): Promise<OutboxEntry[]> => {
-  const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string }[]>`
-    SELECT id, min_id, max_id FROM outbox
+  const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string; seq: number }[]>`
+    SELECT id, min_id, max_id, seq FROM outbox
     WHERE shard_id = ${shardId} AND created_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1_000}::float8)
     ORDER BY created_at LIMIT 1000`;
-  return rows.map((row) => ({ id: row.id, minId: row.min_id, maxId: row.max_id }));
+  return rows.map((row) => ({ id: row.id, minId: row.min_id, maxId: row.max_id, seq: row.seq }));
 };
 
 /**
@@ -80,18 +86,18 @@ export const shutOut = async (
 };
 
 /**
- * Tasks of a batch that never moved, as far as PostgreSQL knows. Between the ids of a batch there may be others, of a
+ * Tasks of a batch to which nothing happened, as far as PostgreSQL knows. Between the ids of a batch there may be others, of a
  * submitter that is not shut out yet: those have their own outbox row. (Their times are rounded to ms, hence the margin.)
  */
 export const findUntouched = async (
   database: Database,
   shardId: string,
-  { minId, maxId }: OutboxEntry,
+  { minId, maxId, seq }: OutboxEntry,
 ): Promise<{ id: string; priority: UnfinishedTask['priority'] }[]> =>
   database.$queryRaw<{ id: string; priority: UnfinishedTask['priority'] }[]>`
     SELECT id, priority::text FROM tasks
-    WHERE id BETWEEN ${minId}::uuid AND ${maxId}::uuid AND seq = 1 AND finished_at IS NULL
-      AND created_at <= (SELECT previous_epoch_at - interval '1 ms' FROM shards WHERE id = ${shardId})`;
+    WHERE id BETWEEN ${minId}::uuid AND ${maxId}::uuid AND seq = ${seq} AND finished_at IS NULL AND status <> 'WAITING'
+      AND submitted_at <= (SELECT previous_epoch_at - interval '1 ms' FROM shards WHERE id = ${shardId})`;
 
 interface TaskRow {
   id: string;
@@ -106,7 +112,12 @@ interface TaskRow {
   timeout_ms: number | null;
   run_at: Date | null;
   payload: string;
+  backoff: string | null;
+  cancel_reason: string | null;
 }
+
+const COLUMNS = Prisma.sql`id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at,
+      payload::text, backoff, cancel_reason::text`;
 
 const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   id: row.id,
@@ -121,13 +132,20 @@ const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   timeoutMs: row.timeout_ms,
   runAt: row.run_at,
   payload: row.payload,
+  backoff: row.backoff,
+  cancelReason: row.cancel_reason,
 });
 
-/** Those of these tasks that never moved, whole. */
-export const loadUntouched = async (database: Database, ids: readonly string[]): Promise<UnfinishedTask[]> => {
+/** Those of these tasks that still have the seq given with them, whole. */
+export const loadUntouched = async (
+  database: Database,
+  tasks: readonly { id: string; seq: number }[],
+): Promise<UnfinishedTask[]> => {
   const rows = await database.$queryRaw<TaskRow[]>`
-    SELECT id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at, payload::text
-    FROM tasks WHERE id = ANY(${[...ids]}::uuid[]) AND seq = 1 AND finished_at IS NULL ORDER BY id`;
+    SELECT ${COLUMNS} FROM tasks
+    WHERE (id, seq) IN (SELECT * FROM unnest(${plainArray(tasks, ({ id }) => id)}::uuid[], ${plainArray(tasks, ({ seq }) => seq)}::int[]))
+      AND finished_at IS NULL AND status <> 'WAITING'
+    ORDER BY id`;
   return rows.map(toUnfinished);
 };
 
@@ -156,13 +174,18 @@ export async function* unfinishedTasks(
     const end = span?.end;
     if (!end) return;
     const rows = await database.$queryRaw<TaskRow[]>`
-      SELECT id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at, payload::text
-      FROM tasks
+      SELECT ${COLUMNS} FROM tasks
       WHERE id > ${last}::uuid AND id <= ${end}::uuid AND finished_at IS NULL AND status <> 'WAITING'
         AND priority = ANY(${[...priorities]}::task_priority[])
-        AND created_at < (SELECT epoch_at - interval '1 ms' FROM shards WHERE id = ${shardId})
+        AND submitted_at < (SELECT epoch_at - interval '1 ms' FROM shards WHERE id = ${shardId})
       ORDER BY id`;
     if (rows.length > 0) yield rows.map(toUnfinished);
     last = end;
   }
 }
+
+/** The names of paused queues. */
+export const findPausedQueues = async (database: Database): Promise<string[]> => {
+  const rows = await database.queue.findMany({ where: { isPaused: true }, select: { name: true } });
+  return rows.map(({ name }) => name);
+};

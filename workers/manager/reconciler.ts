@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { missing, restore, setEpoch } from '../../src/broker/calls.ts';
+import { missing, pause, restore, setEpoch } from '../../src/broker/calls.ts';
 import { encodeHead } from '../../src/broker/event-stream.ts';
-import { eventsKey, metaKey, survivesRebuild } from '../../src/broker/keys.ts';
+import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import {
   beginEpoch,
   deleteOutboxRows,
   findForgotten,
+  findPausedQueues,
   findUntouched,
   loadUntouched,
   type OutboxEntry,
@@ -73,6 +74,7 @@ export class Reconciler {
       await this.#wipe();
     }
     await this.#beginEpoch(isIntact ? 1 : 2, isIntact ? 'ready' : 'rebuilding', runId);
+    await this.#syncPausedQueues();
     return !isIntact;
   }
 
@@ -110,6 +112,7 @@ export class Reconciler {
    * @returns how many tasks were enqueued
    */
   async runOnce(olderThanMs: number, signal: AbortSignal): Promise<number> {
+    await this.#syncPausedQueues();
     const forgotten = await findForgotten(this.#database, this.#shard.id, olderThanMs);
     if (forgotten.length === 0) return 0;
     const epoch = await this.#beginEpoch(1, 'ready', await this.#runId());
@@ -133,14 +136,15 @@ export class Reconciler {
   }
 
   /** Tasks of these batches that PostgreSQL has untouched and Redis does not have. */
-  async #absent(rows: readonly OutboxEntry[]): Promise<string[]> {
-    const absent: string[] = [];
+  async #absent(rows: readonly OutboxEntry[]): Promise<{ id: string; seq: number }[]> {
+    const absent: { id: string; seq: number }[] = [];
     for (const row of rows) {
       const tasks = await findUntouched(this.#database, this.#shard.id, row);
       const ours = tasks.filter(({ id, priority }) => this.#broker.shardFor(priority, id) === this.#shard);
       for (let start = 0; start < ours.length; start += CHUNK) {
         const items = ours.slice(start, start + CHUNK).map(({ id }) => ({ id }));
-        absent.push(...(await missing(this.#shard, {}, items)));
+        const missingIds = await missing(this.#shard, {}, items);
+        absent.push(...missingIds.map((id) => ({ id, seq: row.seq })));
       }
     }
     return absent;
@@ -166,10 +170,25 @@ export class Reconciler {
         runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? 0) : '',
         head: encodeHead(task),
         payload: task.payload,
+        cancelReason: task.cancelReason ?? '',
       }));
       restored += await restore(this.#shard, { epoch }, items);
     }
     return restored;
+  }
+
+  /** A queue may have been paused or resumed while this shard's Redis was away. */
+  async #syncPausedQueues(): Promise<void> {
+    const { tag, lane } = this.#shard;
+    const wanted = new Set(await findPausedQueues(this.#database));
+    const present = new Set(await lane.redis.smembers(pausedKey(tag)));
+    const changed = [...wanted.symmetricDifference(present)];
+    if (changed.length === 0) return;
+    await pause(
+      this.#shard,
+      {},
+      changed.map((queue) => ({ queue, paused: wanted.has(queue) ? '1' : '0' })),
+    );
   }
 
   /** Deletes the shard's keys, but for who leads it and who works for it. */

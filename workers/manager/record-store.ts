@@ -21,6 +21,10 @@ interface FinalState {
   runAtMs: number | undefined;
   /** JSON text of the last error. */
   error: string | undefined;
+  /** When it was told to stop. */
+  cancelRequestedAtMs: number | undefined;
+  /** JSON text: why. */
+  cancelReason: string | undefined;
 }
 
 /** Several transitions of one task become one UPDATE. */
@@ -38,15 +42,24 @@ export const finalStates = (transitions: readonly StreamedTransition[]): FinalSt
         startedAtMs: undefined,
         runAtMs: undefined,
         error: undefined,
+        cancelRequestedAtMs: undefined,
+        cancelReason: undefined,
       };
       states.set(transition.taskId, state);
     }
-    if (transition.status === 'PROCESSING') state.startedAtMs = transition.atMs;
-    if (transition.runAtMs !== undefined) state.runAtMs = transition.runAtMs;
-    if (transition.status === 'FAILED' || transition.status === 'SCHEDULED')
-      state.error = transition.data || state.error;
+    note(state, transition);
   }
   return [...states.values()];
+};
+
+const note = (state: FinalState, { status, atMs, runAtMs, data }: StreamedTransition): void => {
+  // A running task that is told to stop makes a transition to PROCESSING again, with the reason.
+  const isToldToStop = status === 'PROCESSING' && data !== '';
+  if (isToldToStop) state.cancelRequestedAtMs = atMs;
+  else if (status === 'PROCESSING') state.startedAtMs = atMs;
+  if (isToldToStop || status === 'CANCELLED') state.cancelReason = data || undefined;
+  if (runAtMs !== undefined) state.runAtMs = runAtMs;
+  if (status === 'FAILED' || status === 'SCHEDULED') state.error = data || state.error;
 };
 
 interface MinuteCount {
@@ -98,18 +111,33 @@ const isHeld = (status: string): boolean => status !== 'QUEUED' && status !== 'S
 
 /** Columns that are null in nearly all rows of most batches are only sent when they are not. */
 const rareState = (states: readonly FinalState[]) => {
-  const isRare = states.some(({ runAtMs, error }) => runAtMs !== undefined || error !== undefined);
-  return isRare
-    ? {
-        arrays: Prisma.sql`, ${plainArray(states, ({ runAtMs }) => time(runAtMs))}::timestamptz[], ${textArray(states, ({ error }) => error ?? null)}::text[]`,
-        names: Prisma.sql`, run_at, error`,
-        sets: Prisma.sql`, run_at = coalesce(n.run_at, t.run_at), error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE coalesce(n.error::json, t.error) END`,
-      }
-    : {
-        arrays: Prisma.empty,
-        names: Prisma.empty,
-        sets: Prisma.sql`, error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE t.error END`,
-      };
+  const isRare = states.some(
+    ({ runAtMs, error, cancelReason }) => runAtMs !== undefined || error !== undefined || cancelReason !== undefined,
+  );
+  if (!isRare) {
+    const sets = Prisma.sql`, error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE t.error END`;
+    return { arrays: Prisma.empty, names: Prisma.empty, sets };
+  }
+  return {
+    arrays: Prisma.sql`, ${plainArray(states, ({ runAtMs }) => time(runAtMs))}::timestamptz[], ${textArray(states, ({ error }) => error ?? null)}::text[],
+      ${plainArray(states, ({ cancelRequestedAtMs }) => time(cancelRequestedAtMs))}::timestamptz[], ${textArray(states, ({ cancelReason }) => cancelReason ?? null)}::text[]`,
+    names: Prisma.sql`, run_at, error, cancel_requested_at, cancel_reason`,
+    sets: Prisma.sql`, run_at = coalesce(n.run_at, t.run_at),
+      error = CASE WHEN n.status = 'COMPLETED' THEN NULL ELSE coalesce(n.error::json, t.error) END,
+      cancel_requested_at = coalesce(n.cancel_requested_at, t.cancel_requested_at),
+      cancel_reason = coalesce(n.cancel_reason::json, t.cancel_reason)`,
+  };
+};
+
+/** FAILED tasks stand in a table of their own, so that they can be listed without an index on the status. */
+const bury = (states: readonly FinalState[]) => {
+  const failed = states.filter(({ last }) => last.status === 'FAILED');
+  if (failed.length === 0) return Prisma.empty;
+  return Prisma.sql`, buried AS (
+      INSERT INTO dead_letters (task_id, owner_id)
+      SELECT * FROM unnest(${plainArray(failed, ({ id }) => id)}::uuid[], ${plainArray(failed, ({ last }) => last.ownerId)}::uuid[])
+      ON CONFLICT DO NOTHING
+    )`;
 };
 
 const countMinutes = (transitions: readonly StreamedTransition[]) => {
@@ -181,7 +209,7 @@ const writeTransitions = async (
         ${textArray(transitions, detailOf)}::text[])
         AS e(task_id, seq, owner_id, place, status, at, attempt, worker_id, detail)
       JOIN feeds f USING (owner_id)
-    ) ${countMinutes(transitions)}
+    ) ${countMinutes(transitions)} ${bury(states)}
     SELECT feeds.owner_id, feeds.base, checked.everything_continues
     FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS everything_continues) AS checked
     LEFT JOIN feeds ON true`;

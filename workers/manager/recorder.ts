@@ -16,6 +16,7 @@ import {
   type Term,
   TermOverError,
 } from './record-store.ts';
+import { SideRecorder } from './side-recorder.ts';
 
 /** Entries in one read, at most; one entry holds what one call of a worker changed. */
 const MAX_ENTRIES = 200;
@@ -47,6 +48,7 @@ export class Recorder {
   readonly #term: Term;
   readonly #logger: Logger;
   readonly #reader: Redis;
+  readonly #side: SideRecorder;
   #lastRead: EntryId = '0-0';
   #entryBytes = 1_000;
   #publishing: Promise<void> = Promise.resolve();
@@ -61,6 +63,7 @@ export class Recorder {
     this.#term = term;
     this.#reader = reader;
     this.#logger = logger;
+    this.#side = new SideRecorder(broker, shard, database);
   }
 
   /**
@@ -125,29 +128,32 @@ export class Recorder {
   }
 
   async #record(entries: readonly StreamEntry[], signal: AbortSignal): Promise<void> {
+    await this.#untilWritten(() => this.#side.record(entries), signal);
     for (const batch of toBatches(entries)) {
-      const recorded = await this.#write(batch.transitions, signal);
+      const recorded = await this.#untilWritten(() => this.#write(batch.transitions), signal);
       // Publishing overlaps with the next statement, and no more than that: its failure must be met soon.
       await this.#publishing;
       this.#publishing = this.#publish(recorded, batch.lastId);
       this.#publishing.catch(() => undefined); // Met by the next await.
     }
+    await this.#untilWritten(() => this.#side.flush(), signal);
   }
 
   /** While PostgreSQL is away the batch waits here, and later ones in the stream; the term goes on. */
-  async #write(transitions: readonly StreamedTransition[], signal: AbortSignal): Promise<Recorded> {
+  async #untilWritten<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (;;) {
       try {
-        return await this.#writeOnce(transitions);
+        return await write();
       } catch (error) {
         if (error instanceof TermOverError || signal.aborted) throw error;
-        this.#logger.warn({ err: error, transitions: transitions.length }, 'could not record; will try again');
+        this.#logger.warn({ err: error }, 'could not record; will try again');
         await delay(RETRY_MS, undefined, { signal });
       }
     }
   }
 
-  async #writeOnce(transitions: readonly StreamedTransition[]): Promise<Recorded> {
+  async #write(transitions: readonly StreamedTransition[]): Promise<Recorded> {
+    if (transitions.length === 0) return { changes: [], repeated: [], refused: [] };
     try {
       return await recordAll(this.#database, this.#term, transitions);
     } catch (error) {

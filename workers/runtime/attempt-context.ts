@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Attempt } from './attempt.ts';
-import type { TaskContext } from './define-task.ts';
+import type { LogLevel, TaskContext } from './define-task.ts';
+import type { SideReporter } from './side-reporter.ts';
 
 /** What a handler sees of its attempt. Signal and logger are made when a handler first asks for them. */
 export class AttemptContext<Payload> implements TaskContext<Payload> {
@@ -9,10 +10,13 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
   readonly #parentLogger: Logger;
   #logger: Logger | undefined;
 
-  constructor(attempt: Attempt, payload: Payload, logger: Logger) {
+  readonly #side: SideReporter;
+
+  constructor(attempt: Attempt, payload: Payload, logger: Logger, side: SideReporter) {
     this.payload = payload;
     this.#attempt = attempt;
     this.#parentLogger = logger;
+    this.#side = side;
   }
 
   get signal(): AbortSignal {
@@ -43,5 +47,13 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
     const { id, type, attempt } = this.#attempt.claim;
     this.#logger ??= this.#parentLogger.child({ taskId: id, type, attempt });
     return this.#logger;
+  }
+
+  progress(percent: number, detail?: unknown): void {
+    this.#side.progress(this.#attempt, percent, detail);
+  }
+
+  log(level: LogLevel, message: string, fields?: Record<string, unknown>): void {
+    this.#side.log(this.#attempt, level, message, fields);
   }
 }

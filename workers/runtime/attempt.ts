@@ -18,6 +18,16 @@ export class WorkerStoppingError extends Error {
   }
 }
 
+/** Reason of an aborted signal: somebody cancelled the task. However the attempt ends now, the task is CANCELLED. */
+export class CancelRequestedError extends Error {
+  override name = 'CancelRequestedError';
+  readonly code = 'CANCELLED';
+  /** @param reason JSON text, as it was given with the cancellation */
+  constructor(reason: string) {
+    super('the task was cancelled', { cause: reason });
+  }
+}
+
 /** Reason of an aborted signal: the attempt took longer than the task's `timeoutMs`. */
 export class AttemptTimeoutError extends Error {
   override name = 'AttemptTimeoutError';
@@ -63,6 +73,11 @@ export class Attempt {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Why its handler was told to stop; undefined while it was not. */
+  get abortReason(): Error | undefined {
+    return this.#abortReason;
   }
 
   /** The worker shuts down: unless the handler still succeeds, the task is handed back. */

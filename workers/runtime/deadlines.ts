@@ -1,7 +1,11 @@
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 
+/** How long a handler may take to end once it was told that its time is up; then it is given up. In ms. */
+export const TIMEOUT_GRACE_MS = 2_000;
+
 /**
- * Ends attempts that take longer than their task allows. One timer for all, set to the earliest deadline: a timer for
+ * Ends attempts that take longer than their task allows: their handlers are told to stop at the deadline, and given up after a
+ * grace period. One timer for all, set to the earliest deadline: a timer for
  * each attempt would cost more than many of them take.
  */
 export class Deadlines {
@@ -10,7 +14,14 @@ export class Deadlines {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** Counts from now. Ends the attempt as failed, with code TIMEOUT, at its deadline, even if its handler goes on. */
+  readonly #graceMs: number;
+
+  /** @param graceMs how long handlers may take to end after their deadline. Default: 2 s */
+  constructor(graceMs = TIMEOUT_GRACE_MS) {
+    this.#graceMs = graceMs;
+  }
+
+  /** Counts from now. Ends the attempt as failed, with code TIMEOUT, even if its handler goes on after the grace period. */
   watch(attempt: Attempt, timeoutMs: number): void {
     const deadline = performance.now() + timeoutMs;
     this.#deadlines.set(attempt, deadline);
@@ -41,17 +52,24 @@ export class Deadlines {
     let earliest = Number.POSITIVE_INFINITY;
     for (const [attempt, deadline] of this.#deadlines) {
       if (deadline <= now) this.#end(attempt);
-      else if (deadline < earliest) earliest = deadline;
     }
+    for (const deadline of this.#deadlines.values()) earliest = Math.min(earliest, deadline);
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (earliest !== Number.POSITIVE_INFINITY) this.#setTimer(earliest);
   }
 
+  /** First the handler is told; when it has not ended after the grace period, it is given up. */
   #end(attempt: Attempt): void {
-    this.#deadlines.delete(attempt);
-    const reason = new AttemptTimeoutError(attempt.claim.timeoutMs ?? 0);
-    attempt.abort(reason);
-    const { message, code } = reason;
-    attempt.settle({ kind: 'retry', failure: { message, code } });
+    const { abortReason } = attempt;
+    if (abortReason instanceof AttemptTimeoutError) {
+      this.#deadlines.delete(attempt);
+      attempt.settle({ kind: 'retry', failure: { message: abortReason.message, code: abortReason.code } });
+      return;
+    }
+    attempt.abort(new AttemptTimeoutError(attempt.claim.timeoutMs ?? 0));
+    // One that was told to stop for another reason is given up at the same time.
+    if (attempt.abortReason instanceof AttemptTimeoutError)
+      this.#deadlines.set(attempt, performance.now() + this.#graceMs);
+    else this.#deadlines.delete(attempt);
   }
 }

@@ -8,8 +8,8 @@ export { DoNotRetryError, RetryAfterError } from './outcome.ts';
 export interface TaskContext<Payload> {
   readonly payload: Payload;
   /**
-   * Aborted when going on is pointless: the deadline passed, the lease was lost, or the worker shuts down. Its reason
-   * says which. A handler that ends soon after loses nothing; what it returns then may be ignored.
+   * Aborted when going on is pointless: the deadline passed, the task was cancelled, the lease was lost, or the worker shuts
+   * down. Its reason says which. A handler that ends soon after loses nothing; what it returns then may be ignored.
    */
   readonly signal: AbortSignal;
   readonly taskId: string;
@@ -18,9 +18,22 @@ export interface TaskContext<Payload> {
   readonly maxAttempts: number;
   readonly ownerId: string;
   readonly queue: string;
-  /** Names the task in every line. */
+  /** The worker's own log; names the task in every line. */
   readonly logger: Logger;
+  /**
+   * Says how far the attempt is. Subscribers get it live, at most ten times a second; the last value is kept with the task.
+   *
+   * @param percent 0 to 100
+   */
+  progress(percent: number, detail?: unknown): void;
+  /**
+   * Keeps a line with the task, where its owner reads it, live or later. At most 1,000 lines of an attempt are kept, of about
+   * 8,000 characters each.
+   */
+  log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
 }
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /**
  * Returns the result, which must be JSON (undefined becomes null), or throws. A thrown error is retried with backoff while

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Claim } from '../../src/broker/calls.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
 import { DoNotRetryError, type Outcome, outcomeOfError } from './outcome.ts';
 import type { Report } from './reporter.ts';
+import type { SideReporter } from './side-reporter.ts';
 
 export interface ExecutorOptions {
   tasks: ReadonlyMap<string, TaskDefinition>;
@@ -14,6 +15,7 @@ export interface ExecutorOptions {
   /** Largest result, in bytes of JSON. */
   maxResultBytes: number;
   logger: Logger;
+  side: SideReporter;
   report: (attempt: Attempt, report: Report) => void;
 }
 
@@ -27,7 +29,7 @@ export const execute = async (attempt: Attempt, options: ExecutorOptions): Promi
 const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {
   try {
     const { definition, payload } = load(attempt.claim, options.tasks);
-    const context = new AttemptContext(attempt, validate(definition, payload), options.logger);
+    const context = new AttemptContext(attempt, validate(definition, payload), options.logger, options.side);
     return run(attempt, () => definition.handler(context), options.deadlines);
   } catch (error) {
     return outcomeOfError(error);
@@ -78,9 +80,16 @@ const settleWith = async (attempt: Attempt, handler: () => unknown): Promise<voi
   try {
     attempt.settle({ kind: 'done', result: await handler() });
   } catch (error) {
-    // An error after the worker asked to stop is the stopping, not a fault of the task.
-    attempt.settle(attempt.isHandedBack ? { kind: 'released' } : outcomeOfError(error));
+    attempt.settle(outcomeOfThrown(attempt, error));
   }
+};
+
+/** What is thrown after the handler was told to stop is the stopping, not a fault of its own. */
+const outcomeOfThrown = (attempt: Attempt, error: unknown): Outcome => {
+  if (attempt.isHandedBack) return { kind: 'released' };
+  const { abortReason } = attempt;
+  if (!(abortReason instanceof AttemptTimeoutError)) return outcomeOfError(error);
+  return { kind: 'retry', failure: { message: abortReason.message, code: abortReason.code } };
 };
 
 /** The outcome as the broker takes it. A result that cannot be kept makes the task fail, without another attempt. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { extendLeases } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, CancelRequestedError } from './attempt.ts';
 import { Backoff } from './backoff.ts';
 import type { Slots } from './slots.ts';
 
@@ -15,7 +15,8 @@ export interface LeaseKeeperOptions {
 
 /**
  * Extends the leases of all attempts of one shard, in one call at a third of their time. Attempts whose lease was lost are
- * aborted: another worker may run their tasks already.
+ * aborted: another worker may run their tasks already. So are those that were told to stop, should the message have been
+ * lost.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -28,6 +29,10 @@ export class LeaseKeeper {
     this.#schedule(options.leaseMs / 3);
   }
 
+  get shard(): Shard {
+    return this.#options.shard;
+  }
+
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
@@ -38,11 +43,12 @@ export class LeaseKeeper {
     const { shard, slots, leaseMs } = this.#options;
     const held = [...slots.of(shard).values()];
     if (held.length === 0) return;
-    const lostIds = await extendLeases(
+    const { lost: lostIds, stopping } = await extendLeases(
       shard,
       { leaseMs },
       held.map(({ claim: { id, token } }) => ({ id, token })),
     );
+    for (const { id, reason } of stopping) slots.of(shard).get(id)?.abort(new CancelRequestedError(reason));
     if (lostIds.length === 0) return;
     const lost = new Set(lostIds);
     // Only those that were asked about: a task that ended meanwhile may be back in a new attempt, which is not lost.

@@ -3,15 +3,17 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Claim } from '../../src/broker/calls.ts';
-import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import type { Broker, Lane, Shard } from '../../src/broker/lanes.ts';
 import { Attempt, WorkerStoppingError } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
+import { ControlListener } from './control-listener.ts';
 import { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
 import { type ExecutorOptions, execute } from './executor.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { Reporter } from './reporter.ts';
+import { SideReporter } from './side-reporter.ts';
 import { Slots } from './slots.ts';
 import { within } from './within.ts';
 
@@ -48,6 +50,8 @@ export class Worker {
   readonly #slots: Slots;
   readonly #deadlines = new Deadlines();
   readonly #reporter: Reporter;
+  readonly #side: SideReporter;
+  readonly #controls: ControlListener[];
   readonly #keepers: LeaseKeeper[];
   readonly #heartbeats: Heartbeat[];
   readonly #claimLoop: ClaimLoop;
@@ -64,15 +68,21 @@ export class Worker {
     const logger = this.#logger;
     const slots = new Slots(options.concurrency);
     this.#slots = slots;
+    this.#side = new SideReporter(logger);
     this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claimLoop.wake() });
     this.#executor = {
       tasks: byType(options.tasks),
       deadlines: this.#deadlines,
       maxResultBytes,
       logger,
-      report: (attempt, report) => this.#reporter.report(attempt, report),
+      side: this.#side,
+      report: (attempt, report) => {
+        this.#side.flush(attempt.shard);
+        this.#reporter.report(attempt, report);
+      },
     };
     this.#keepers = broker.shards.map((shard) => new LeaseKeeper({ shard, slots, leaseMs, logger }));
+    this.#controls = broker.lanes.map((lane) => this.#openControl(lane));
     this.#heartbeats = broker.lanes.map((lane) => this.#openHeartbeat(lane));
     this.#claimLoop = this.#openClaimLoop();
     this.#logger.info({ queues: options.queues, concurrency: options.concurrency }, 'worker started');
@@ -97,7 +107,9 @@ export class Worker {
     await this.#claimLoop.stop();
     if (!(await within(graceMs, this.#slots.drained()))) await this.#handBack();
     for (const keeper of this.#keepers) keeper.stop();
+    for (const control of this.#controls) control.close();
     this.#deadlines.stop();
+    this.#side.close();
     this.#reporter.close();
     await Promise.all(this.#heartbeats.map((heartbeat) => heartbeat.stop()));
     this.#logger.info({ unreported: this.running }, 'worker stopped');
@@ -136,7 +148,20 @@ export class Worker {
     });
   }
 
-  #openHeartbeat(lane: Broker['high']): Heartbeat {
+  #openControl(lane: Lane): ControlListener {
+    return new ControlListener({
+      lane,
+      workerId: this.id,
+      slots: this.#slots,
+      onGap: () => {
+        // Extending the leases also tells which tasks are to stop.
+        for (const keeper of this.#keepers) if (keeper.shard.lane === lane) keeper.extend().catch(() => undefined);
+      },
+      logger: this.#logger,
+    });
+  }
+
+  #openHeartbeat(lane: Lane): Heartbeat {
     const { heartbeatIntervalMs: intervalMs, tasks } = this.#options;
     return new Heartbeat({
       lane,

@@ -10,12 +10,16 @@ const Payload = z.object({
   steps: z.number().int().min(1).max(MAX_STEPS).default(1).describe('In how many pieces'),
 });
 
-/** Sleeps, in pieces of the same length, and stops at once when it is told to. */
+/** Sleeps, in pieces of the same length, says after each how far it is, and stops at once when it is told to. */
 export const sleep = defineTask({
   type: 'sleep',
   payload: Payload,
-  handler: async ({ payload: { ms, steps }, signal }) => {
-    for (let step = 0; step < steps; step++) await wait(ms / steps, undefined, { signal });
+  handler: async (context) => {
+    const { ms, steps } = context.payload;
+    for (let step = 1; step <= steps; step++) {
+      await wait(ms / steps, undefined, { signal: context.signal });
+      context.progress((step / steps) * 100);
+    }
     return { ms };
   },
 });

@@ -15,11 +15,12 @@ local function to_set(text)
 end
 
 -- The lines this worker serves, by priority.
-local function served_lines(tag, queues, types)
+local function served_lines(batch, queues, types)
+  local tag = batch.tag
   local by_priority = { HIGH = {}, NORMAL = {}, LOW = {} }
   for _, line in ipairs(redis.call('SMEMBERS', tag .. ':lines')) do
     local priority, queue, type = string.match(line, '^(%u+)|([^|]*)|(.*)$')
-    if types[type] and (queues['*'] or queues[queue]) then
+    if types[type] and (queues['*'] or queues[queue]) and not is_paused(batch, queue) then
       local list = by_priority[priority]
       -- Inserting at a random place shuffles the list.
       table.insert(list, math.random(#list + 1), { key = tag .. ':line:' .. line, name = line, queue = queue, type = type })
@@ -28,8 +29,18 @@ local function served_lines(tag, queues, types)
   return by_priority
 end
 
+-- A task that was cancelled while it waited still stands in its line, since taking it out there means to search the line.
+-- It may have been put back since, and stand there twice: as many times as it is stale, it is passed over.
+local function is_stale(batch, id)
+  if batch.has_stale == nil then batch.has_stale = redis.call('EXISTS', batch.tag .. ':stale') == 1 end
+  if not batch.has_stale or redis.call('HEXISTS', batch.tag .. ':stale', id) == 0 then return false end
+  if redis.call('HINCRBY', batch.tag .. ':stale', id, -1) == 0 then redis.call('HDEL', batch.tag .. ':stale', id) end
+  return true
+end
+
 local function claim_one(batch, id, worker, epoch, expiry, reply)
   local tag = batch.tag
+  if is_stale(batch, id) then return 0 end
   local body = redis.call('GET', tag .. ':task:' .. id)
   if not body then return 0 end
   local head_text, payload = split_body(body)
@@ -57,7 +68,7 @@ redis.register_function('tf1_claim', function(keys, args)
   if not epoch then return not_ready() end
   local batch, reply, bytes, left = new_batch(tag), {}, 0, {}
   local expiry = batch.now + tonumber(args[3])
-  local by_priority = served_lines(tag, to_set(args[5]), to_set(args[6]))
+  local by_priority = served_lines(batch, to_set(args[5]), to_set(args[6]))
   for _, priority in ipairs(PRIORITIES[args[4] == '1' and 2 or 1]) do
     for _, line in ipairs(by_priority[priority]) do
       while #reply / 9 < limit and bytes < MAX_CLAIM_BYTES do
@@ -82,7 +93,7 @@ redis.register_function('tf1_claim', function(keys, args)
     end
   end
   -- More is left than this worker took: the next one is woken in turn, so that one token starts them all.
-  for _, line in ipairs(left) do wake(tag, line.queue, line.type) end
+  for _, line in ipairs(left) do wake(batch, line.queue, line.type) end
   commit(batch)
   return reply
 end)

@@ -3,15 +3,17 @@
 --           delayMs until the next attempt ('' for the default backoff)
 --   returns the ids whose lease was lost: for them nothing was written
 --   errors  NOTREADY
---   events  SCHEDULED with runAt and the error while attempts are left, else FAILED with the error
--- Default backoff: exponential, 1 s * 2^(attempt - 1), at most an hour, with "equal jitter": half of it fixed, half random
--- (M. Brooker, "Exponential Backoff and Jitter", 2015), so that tasks that failed together do not return together.
-local BASE_BACKOFF_MS = 1000
-local MAX_BACKOFF_MS = 60 * 60 * 1000
+--   events  SCHEDULED with runAt and the error while attempts are left, else FAILED with the error; CANCELLED for a task
+--           that was told to stop
+-- Backoff of a task: kind (F fixed, E exponential), delay, greatest delay (ms), jitter (0 to 1), with colons between. The
+-- delay is delay, or delay * 2^(attempt - 1), at most the greatest; the jitter's share of it is random, so that tasks that
+-- failed together do not return together (M. Brooker, "Exponential Backoff and Jitter", 2015; 0.5 is its "equal jitter").
+local DEFAULT_BACKOFF = 'E:1000:3600000:0.5'
 
-local function default_backoff(attempt)
-  local delay = math.min(BASE_BACKOFF_MS * 2 ^ (attempt - 1), MAX_BACKOFF_MS)
-  return math.floor(delay / 2 + math.random() * delay / 2)
+local function backoff_ms(head, attempt)
+  local kind, delay, most, jitter = string.match(head.backoff ~= '' and head.backoff or DEFAULT_BACKOFF, '^(%u):(%d+):(%d+):([%d.]+)$')
+  local full = math.min(kind == 'F' and tonumber(delay) or delay * 2 ^ (attempt - 1), tonumber(most))
+  return math.floor(full * (1 - jitter) + math.random() * full * jitter)
 end
 
 redis.register_function('tf1_fail', function(keys, args)
@@ -23,8 +25,10 @@ redis.register_function('tf1_fail', function(keys, args)
     local run, head = held_run(tag, id, args[i + 1])
     if not run then
       lost[#lost + 1] = id
+    elseif end_if_cancelled(batch, id, run, head, worker) then
+      -- Nothing more to do.
     elseif args[i + 3] == '1' and run.attempt < head.max then
-      local due = batch.now + (tonumber(args[i + 4]) or default_backoff(run.attempt))
+      local due = batch.now + (tonumber(args[i + 4]) or backoff_ms(head, run.attempt))
       run.seq = run.seq + 1
       let_go(batch, id, run)
       schedule(batch, id, due)

@@ -26,7 +26,7 @@ redis.register_function('tf1_promote', function(keys, args)
   commit(batch)
   for _, line in ipairs(redis.call('SMEMBERS', tag .. ':lines')) do
     local queue, type = string.match(line, '^%u+|([^|]*)|(.*)$')
-    wake(tag, queue, type)
+    wake(batch, queue, type)
   end
   local first = redis.call('ZRANGE', tag .. ':scheduled', 0, 0, 'WITHSCORES')
   return { promoted, first[2] and math.max(0, tonumber(first[2]) - batch.now) or -1 }

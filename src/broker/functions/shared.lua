@@ -1,8 +1,8 @@
 -- Shared by all functions of the library. Every function takes one key, the shard's tag ("{tf:low:0}"); all other keys
 -- of the shard begin with it, so they share its cluster slot. Names of keys: src/broker/keys.ts.
 --
---   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type (tab between).
---                             There while the task is live in Redis.
+--   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type, and backoff
+--                             where it is not the default one (tab between). There while the task is live in Redis.
 --   <tag>:run:<id>    string  seq, attempt, token, worker, head (tab between); there from the first claim on. An empty
 --                             token: nobody holds the task.
 --   <tag>:line:<priority>|<queue>|<type>   list of waiting ids; the right end is next
@@ -10,8 +10,14 @@
 --   <tag>:wake:<queue>|<type>, <tag>:wake:*|<type>   list with at most one token: a worker blocked here should claim
 --   <tag>:scheduled   zset    id -> due, ms          <tag>:timer  list with at most one token: the promoter should look
 --   <tag>:leases      zset    id -> lease expiry, ms
+--   <tag>:cancelling  hash    id -> reason (JSON) of running tasks that were told to stop
+--   <tag>:cancel-deadlines  zset  id -> when it is ended without its worker, ms
+--   <tag>:stale       hash    id -> how many times it stands in a line though it was taken out (cancelled)
+--   <tag>:paused      set     of queues from which nothing is claimed
 --   <tag>:counts      hash    <queue>|<STATUS> -> number
---   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data)
+--   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data); or
+--                             at, p (lines: id, owner, attempt, percent, detail); or
+--                             at, l (lines: id, owner, attempt, seq of the attempt's claim, number, record)
 --   <tag>:meta        hash    epoch, state, runId. Without it the shard lost its data and nothing may happen here.
 
 -- Redis seeds its random numbers alike at each call; here jitter and turns must differ between calls.
@@ -31,8 +37,9 @@ local function not_ready()
 end
 
 local function parse_head(head)
-  local queue, priority, owner, max, timeout, type = string.match(head, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$')
-  return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type }
+  local queue, priority, owner, max, timeout, type, backoff =
+    string.match(head, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$')
+  return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type, backoff = backoff }
 end
 
 local function split_body(body)
@@ -55,6 +62,14 @@ end
 
 local function forget(tag, id)
   redis.call('DEL', tag .. ':task:' .. id, tag .. ':run:' .. id)
+end
+
+-- Whether a queue is paused. Asked once a queue and batch; most shards have no paused queue at all.
+local function is_paused(batch, queue)
+  if batch.paused == nil then batch.paused = redis.call('EXISTS', batch.tag .. ':paused') == 1 and {} or false end
+  if not batch.paused then return false end
+  if batch.paused[queue] == nil then batch.paused[queue] = redis.call('SISMEMBER', batch.tag .. ':paused', queue) == 1 end
+  return batch.paused[queue]
 end
 
 -- One batch of changes: what it counts, wakes and announces is collected and written once, by commit().
@@ -101,9 +116,11 @@ local function give_token(key)
   if redis.call('EXISTS', key) == 0 then redis.call('RPUSH', key, '1') end
 end
 
-local function wake(tag, queue, type)
-  give_token(tag .. ':wake:' .. queue .. '|' .. type)
-  give_token(tag .. ':wake:*|' .. type)
+-- Workers of a paused queue sleep on: it would cost them a claim for nothing.
+local function wake(batch, queue, type)
+  if is_paused(batch, queue) then return end
+  give_token(batch.tag .. ':wake:' .. queue .. '|' .. type)
+  give_token(batch.tag .. ':wake:*|' .. type)
 end
 
 local function commit(batch)
@@ -115,7 +132,7 @@ local function commit(batch)
   end
   for line, head in pairs(batch.touched) do
     redis.call('SADD', tag .. ':lines', line)
-    wake(tag, head.queue, head.type)
+    wake(batch, head.queue, head.type)
   end
   if batch.timer then give_token(tag .. ':timer') end
   if #batch.lines > 0 then
@@ -137,4 +154,22 @@ local function let_go(batch, id, run)
   run.token = ''
   run.worker = ''
   write_run(batch.tag, id, run)
+end
+
+-- Why this running task was told to stop, as JSON; nil where it was not. Asked for once a batch, since most have none.
+local function cancel_reason(batch, id)
+  if batch.cancelling == nil then batch.cancelling = redis.call('EXISTS', batch.tag .. ':cancelling') == 1 end
+  return batch.cancelling and redis.call('HGET', batch.tag .. ':cancelling', id) or nil
+end
+
+-- Ends an attempt whose task was told to stop: it is CANCELLED, however the attempt went. Returns whether it was so.
+local function end_if_cancelled(batch, id, run, head, worker)
+  local reason = cancel_reason(batch, id)
+  if not reason then return false end
+  redis.call('HDEL', batch.tag .. ':cancelling', id)
+  redis.call('ZREM', batch.tag .. ':cancel-deadlines', id)
+  redis.call('ZREM', batch.tag .. ':leases', id)
+  forget(batch.tag, id)
+  transition(batch, id, 'PROCESSING', 'CANCELLED', run.seq + 1, run.attempt, head, worker, '', reason)
+  return true
 end

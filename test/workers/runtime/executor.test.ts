@@ -9,6 +9,7 @@ import { DoNotRetryError, defineTask, RetryAfterError } from '../../../workers/r
 import { encode, execute, load, run, validate } from '../../../workers/runtime/executor.ts';
 import { outcomeOfError, toFailure } from '../../../workers/runtime/outcome.ts';
 import type { Report } from '../../../workers/runtime/reporter.ts';
+import { SideReporter } from '../../../workers/runtime/side-reporter.ts';
 
 const claimOf = (more: Partial<Claim> = {}): Claim => ({
   id: 'task-1',
@@ -160,6 +161,7 @@ describe('executing an attempt', () => {
     deadlines: new Deadlines(),
     maxResultBytes: 100,
     logger: pino({ level: 'silent' }),
+    side: new SideReporter(pino({ level: 'silent' })),
     report: (_attempt: Attempt, one: Report) => report(one),
   });
 

@@ -95,6 +95,7 @@ const submit = async (broker: Broker, count: number, submission: Submission): Pr
   const head = encodeHead({ queue, priority, ownerId: 'owner', maxAttempts, timeoutMs, type });
   const items = Array.from({ length: count }, () => ({
     id: uuidv7(),
+    seq: 1,
     runAt: '',
     head,
     payload: JSON.stringify(payload),

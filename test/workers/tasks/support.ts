@@ -18,6 +18,8 @@ export const runTask = async (
     ownerId: 'owner',
     queue: 'default',
     logger: pino({ level: 'silent' }),
+    progress: () => {},
+    log: () => {},
     ...more,
   });
 };

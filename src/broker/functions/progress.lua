@@ -1,0 +1,21 @@
+-- tf1_progress: says how far running attempts are.
+--   args    per task: id, token, percent (0 to 100), detail (JSON, or '')
+--   returns the ids whose lease was lost: for them nothing was written
+--   errors  NOTREADY
+--   events  one entry of progress lines; no transition
+redis.register_function('tf1_progress', function(keys, args)
+  local tag = keys[1]
+  if not read_epoch(tag) then return not_ready() end
+  local lines, lost = {}, {}
+  for i = 1, #args, 4 do
+    local id = args[i]
+    local run, head = held_run(tag, id, args[i + 1])
+    if run then
+      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, args[i + 2], one_line(args[i + 3]) }, '\t')
+    else
+      lost[#lost + 1] = id
+    end
+  end
+  if #lines > 0 then redis.call('XADD', tag .. ':events', '*', 'at', now_ms(), 'p', table.concat(lines, '\n')) end
+  return lost
+end)

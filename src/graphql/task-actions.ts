@@ -1,0 +1,28 @@
+import { reachOf } from '../accounts/principal.ts';
+import { cancelTask } from '../tasks/cancel-task.ts';
+import { retryTask } from '../tasks/retry-tasks.ts';
+import { builder } from './builder.ts';
+import { requirePrincipal } from './context.ts';
+import { TaskType } from './tasks.ts';
+
+builder.mutationFields((t) => ({
+  cancelTask: t.field({
+    type: TaskType,
+    description:
+      'Cancels a task. A waiting one ends at once. A running one is told to stop and ends as CANCELLED once its worker let go, or after a grace period.',
+    args: {
+      id: t.arg.id({ required: true, description: 'Which task.' }),
+      reason: t.arg.string({ description: 'Why, for its events; at most 1,000 characters.' }),
+    },
+    authScopes: { apiKey: 'TASKS_WRITE' },
+    resolve: (_root, { id, reason }, context) =>
+      cancelTask(context.services, reachOf(requirePrincipal(context)), id, reason),
+  }),
+  retryTask: t.field({
+    type: TaskType,
+    description: 'Puts a FAILED or CANCELLED task back, with its attempts counted anew.',
+    args: { id: t.arg.id({ required: true, description: 'Which task.' }) },
+    authScopes: { apiKey: 'TASKS_WRITE' },
+    resolve: (_root, { id }, context) => retryTask(context.services, reachOf(requirePrincipal(context)), id),
+  }),
+}));

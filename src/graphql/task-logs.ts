@@ -1,0 +1,60 @@
+import { reachOf } from '../accounts/principal.ts';
+import { findLogs, type LogLine, MAX_LOG_PAGE, watchLogs } from '../tasks/task-logs.ts';
+import { builder } from './builder.ts';
+import { requirePrincipal } from './context.ts';
+import { TaskType } from './tasks.ts';
+
+const LogLineType = builder.objectRef<LogLine>('TaskLogLine').implement({
+  description: 'A line that a handler kept with its task.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: "Its place among the task's lines." }),
+    taskId: t.exposeID('taskId', { description: 'Whose line.' }),
+    attempt: t.exposeInt('attempt', { description: 'In which attempt it was said.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    level: t.exposeString('level', { description: 'debug, info, warn or error.' }),
+    message: t.exposeString('message', { description: 'In words.' }),
+    fields: t.expose('fields', { type: 'JSON', nullable: true, description: 'For programs.' }),
+  }),
+});
+
+const DEFAULT_PAGE = 100;
+
+builder.objectField(TaskType, 'logs', (t) =>
+  t.connection(
+    {
+      type: LogLineType,
+      description: `What its handlers said, in order, at most ${MAX_LOG_PAGE} a page. Default: the first ${DEFAULT_PAGE}.`,
+      resolve: async ({ id }, { first, after }, { services }) => {
+        const { lines, hasNextPage } = await findLogs(services.database, id, after, first ?? DEFAULT_PAGE);
+        const edges = lines.map((node) => ({ cursor: node.id, node }));
+        return {
+          edges,
+          pageInfo: {
+            hasNextPage,
+            hasPreviousPage: Boolean(after),
+            startCursor: edges.at(0)?.cursor ?? null,
+            endCursor: edges.at(-1)?.cursor ?? null,
+          },
+        };
+      },
+    },
+    { name: 'TaskLogConnection', description: 'A page of log lines.' },
+    { name: 'TaskLogEdge', description: 'A log line with its place among the others.' },
+  ),
+);
+
+builder.subscriptionField('taskLogs', (t) =>
+  t.field({
+    type: LogLineType,
+    description:
+      'What the handlers of a task say: past lines first, then as they come, without a gap; completes with the task.',
+    args: {
+      id: t.arg.id({ required: true, description: 'Whose lines.' }),
+      afterId: t.arg.id({ description: 'The id of the last line seen.' }),
+    },
+    authScopes: { apiKey: 'TASKS_READ' },
+    subscribe: (_root, { id, afterId }, context) =>
+      watchLogs(context.services, reachOf(requirePrincipal(context)), id, afterId),
+    resolve: (line) => line,
+  }),
+);

@@ -1,0 +1,102 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { cancel } from '../broker/calls.ts';
+import type { Broker } from '../broker/lanes.ts';
+import type { Database } from '../database/client.ts';
+import { badInput, TaskFlowError } from '../errors.ts';
+import type { Change } from '../realtime/change.ts';
+import type { Mailbox } from '../realtime/mailbox.ts';
+import type { RealtimeRouter } from '../realtime/router.ts';
+import { findTask, type TaskSummary } from './find-tasks.ts';
+import { hasEnded } from './task-state.ts';
+
+export interface CancelServices {
+  database: Database;
+  broker: Broker;
+  router: RealtimeRouter;
+  /** How long a running task may go on after it was told to stop, in ms. */
+  cancelGraceMs: number;
+}
+
+const MAX_REASON_LENGTH = 1_000;
+/** A task may be on its way to Redis, or its end on the way to PostgreSQL: for so long the two are asked again. */
+const TRIES = 20;
+const RETRY_MS = 250;
+/** How long the answer waits for the recorder. Later the task is cancelled all the same. */
+const RECORDED_MS = 5_000;
+
+/** What stands in the events and in the task's `cancelReason`. @throws TaskFlowError BAD_USER_INPUT */
+export const cancelReason = (message: string | null | undefined): string => {
+  if (message && message.length > MAX_REASON_LENGTH) {
+    throw badInput('reason', `reason must have at most ${MAX_REASON_LENGTH} characters.`, MAX_REASON_LENGTH);
+  }
+  if (message && (message.includes('\0') || !message.isWellFormed())) {
+    throw badInput('reason', 'reason must not contain the character NUL or half of a surrogate pair.');
+  }
+  return JSON.stringify(message ? { reason: 'CANCELLED', message } : { reason: 'CANCELLED' });
+};
+
+/**
+ * Cancels a task. A waiting one ends at once. A running one is told to stop, and ends when its worker lets go of it, or when
+ * the grace period is over.
+ *
+ * @param ownerId whose it must be; undefined for an admin
+ * @returns the task as PostgreSQL has it after the cancellation, or after the request to stop
+ * @throws TaskFlowError NOT_FOUND; CONFLICT, which names its state, when it has ended; UNAVAILABLE while Redis is away
+ */
+export const cancelTask = async (
+  services: CancelServices,
+  ownerId: string | undefined,
+  id: string,
+  message: string | null | undefined,
+): Promise<TaskSummary> => {
+  const reason = cancelReason(message);
+  const task = await findTask(services.database, ownerId, id, []);
+  if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${id}.`);
+  refuseEnded(task);
+  const { changes } = await services.router.subscribe(task.ownerId, task.id);
+  try {
+    const seq = await cancelInBroker(services, task, reason);
+    await untilRecorded(services, changes, task, seq);
+  } finally {
+    await changes.return();
+  }
+  return (await findTask(services.database, ownerId, id)) ?? task;
+};
+
+const refuseEnded = ({ id, status }: TaskSummary): void => {
+  if (hasEnded(status)) throw new TaskFlowError('CONFLICT', `The task ${id} has ended already: it is ${status}.`);
+};
+
+/** @returns the seq of the transition that the cancellation made */
+const cancelInBroker = async (services: CancelServices, task: TaskSummary, reason: string): Promise<number> => {
+  const shard = services.broker.shardFor(task.priority, task.id);
+  for (let i = 0; i < TRIES; i++) {
+    const [answer] = await cancel(shard, { deadlineMs: services.cancelGraceMs }, [{ id: task.id, reason }]);
+    if (answer?.seq !== undefined) return answer.seq;
+    const now = await findTask(services.database, undefined, task.id, []);
+    if (!now) throw new TaskFlowError('NOT_FOUND', `There is no task ${task.id}.`);
+    refuseEnded(now);
+    await delay(RETRY_MS);
+  }
+  throw new TaskFlowError(
+    'UNAVAILABLE',
+    `The task ${task.id} is being put back into the queue; try again in a moment.`,
+  );
+};
+
+/** Nothing is answered before it is true: waits until PostgreSQL has this transition. */
+const untilRecorded = async (
+  { database }: CancelServices,
+  changes: Mailbox<Change>,
+  task: TaskSummary,
+  seq: number,
+): Promise<void> => {
+  const timer = setTimeout(() => void changes.return(), RECORDED_MS);
+  try {
+    const now = await findTask(database, undefined, task.id, []);
+    if (!now || now.seq >= seq) return;
+    for await (const change of changes) if (change.seq >= seq) return;
+  } finally {
+    clearTimeout(timer);
+  }
+};

@@ -1,0 +1,102 @@
+import { plainArray } from '../database/array-literal.ts';
+import { type DatabaseSession, Prisma } from '../database/client.ts';
+import type { Enqueueable } from './enqueue-tasks.ts';
+import { placesByOwner } from './task-store.ts';
+
+interface RequeuedRow {
+  id: string;
+  owner_id: string;
+  type: string;
+  queue: string;
+  priority: Enqueueable['priority'];
+  payload: string;
+  max_attempts: number;
+  timeout_ms: number | null;
+  backoff: string | null;
+  seq: number;
+}
+
+/**
+ * Puts ended tasks back, as if they were new: attempts are counted anew, and result, error and cancellation are forgotten.
+ * Those that have not ended FAILED or CANCELLED are passed over, and so are those of other owners.
+ *
+ * @param ownerId undefined for an admin
+ * @returns the tasks that were put back, with their new seq
+ */
+export const resetEnded = async (
+  session: DatabaseSession,
+  ownerId: string | undefined,
+  ids: readonly string[],
+): Promise<(Enqueueable & { seq: number })[]> => {
+  const owned = ownerId === undefined ? Prisma.empty : Prisma.sql`AND owner_id = ${ownerId}::uuid`;
+  const rows = await session.$queryRaw<RequeuedRow[]>`
+    WITH chosen AS MATERIALIZED (
+      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) ${owned} AND status IN ('FAILED', 'CANCELLED')
+      ORDER BY id FOR UPDATE
+    ), dug_up AS (
+      DELETE FROM dead_letters d USING chosen c WHERE d.task_id = c.id
+    )
+    UPDATE tasks t SET status = 'QUEUED', seq = t.seq + 1, attempt = 0, progress = NULL, result = NULL, error = NULL,
+      worker_id = NULL, run_at = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
+      submitted_at = now()
+    FROM chosen c WHERE t.id = c.id
+    RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq`;
+  return rows.map((row) => ({
+    id: row.id,
+    ownerId: row.owner_id,
+    type: row.type,
+    queue: row.queue,
+    priority: row.priority,
+    payload: row.payload,
+    maxAttempts: row.max_attempts,
+    timeoutMs: row.timeout_ms,
+    backoff: row.backoff,
+    runAt: null,
+    status: 'QUEUED',
+    seq: row.seq,
+  }));
+};
+
+/**
+ * Writes a QUEUED event for each of these tasks, and an outbox row, so that they reach the broker whatever happens.
+ *
+ * @returns each owner's position before, and when it was written
+ * @throws division_by_zero (22012) when an owner has no feed
+ */
+export const appendQueued = async (
+  session: DatabaseSession,
+  tasks: readonly (Enqueueable & { seq: number })[],
+  outbox: readonly { id: string; shardId: string; taskId: string; seq: number }[],
+  reason: string,
+): Promise<{ bases: Map<string, number>; at: Date }> => {
+  const { places, counts } = placesByOwner(tasks);
+  const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
+    WITH locked AS (
+      SELECT f.owner_id, c.n FROM owner_feeds f
+      JOIN unnest(${plainArray(counts, ([ownerId]) => ownerId)}::uuid[], ${plainArray(counts, ([, n]) => n)}::int[]) AS c(owner_id, n) USING (owner_id)
+      ORDER BY f.owner_id FOR UPDATE OF f
+    ), feeds AS (
+      UPDATE owner_feeds f SET position = f.position + l.n FROM locked l WHERE f.owner_id = l.owner_id
+      RETURNING f.owner_id, f.position - l.n AS base
+    ), events AS (
+      INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt, detail)
+      SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, 'QUEUED', now(), 0, json_build_object('reason', ${reason}::text)
+      FROM unnest(${plainArray(tasks, ({ id }) => id)}::uuid[], ${plainArray(tasks, ({ seq }) => seq)}::int[],
+        ${plainArray(tasks, ({ ownerId }) => ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[])
+        AS e(task_id, seq, owner_id, place)
+      JOIN feeds f USING (owner_id)
+    ), remembered AS (
+      INSERT INTO outbox (id, shard_id, min_id, max_id, seq)
+      SELECT o.id, o.shard_id, o.task_id, o.task_id, o.seq
+      FROM unnest(${plainArray(outbox, ({ id }) => id)}::uuid[], ${plainArray(outbox, ({ shardId }) => shardId)}::text[],
+        ${plainArray(outbox, ({ taskId }) => taskId)}::uuid[], ${plainArray(outbox, ({ seq }) => seq)}::int[])
+        AS o(id, shard_id, task_id, seq)
+    )
+    SELECT feeds.owner_id, feeds.base, now()::timestamptz(3) AS at, checked.every_owner_has_a_feed
+    FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS every_owner_has_a_feed) AS checked
+    LEFT JOIN feeds ON true`;
+  return {
+    bases: new Map(rows.map((row) => [row.owner_id, Number(row.base)])),
+    at: rows[0]?.at ?? new Date(),
+  };
+};

@@ -1,0 +1,74 @@
+import type { StreamEntry, StreamedLogLine, StreamedProgress } from '../../src/broker/event-stream.ts';
+import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import { type Database, sqlState } from '../../src/database/client.ts';
+import { publishSideMessages } from '../../src/realtime/publish.ts';
+import { insertLogs, updateProgress } from './side-store.ts';
+
+/** How often progress is written: subscribers get every value, PostgreSQL the last one of a second. */
+const PROGRESS_INTERVAL_MS = 1_000;
+/** SQLSTATEs of a record that is no JSON, or holds what no text can. */
+const NO_JSON = new Set(['22P02', '22021', '22P05']);
+
+/** Records and publishes what running attempts say of themselves: progress and log lines. */
+export class SideRecorder {
+  readonly #broker: Broker;
+  readonly #shard: Shard;
+  readonly #database: Database;
+  /** By task: the last one that is not written yet. */
+  readonly #pending = new Map<string, StreamedProgress>();
+  #writtenAt = 0;
+
+  constructor(broker: Broker, shard: Shard, database: Database) {
+    this.#broker = broker;
+    this.#shard = shard;
+    this.#database = database;
+  }
+
+  /**
+   * Log lines are written before they are published, and before any transition that came after them.
+   *
+   * @throws what PostgreSQL or Redis throw; it can be called again with the same entries
+   */
+  async record(entries: readonly StreamEntry[]): Promise<void> {
+    const logs = entries.flatMap((entry) => entry.logs);
+    const progress = entries.flatMap((entry) => entry.progress);
+    if (logs.length > 0) await this.#writeLogs(logs);
+    for (const each of progress) this.#pending.set(each.taskId, each);
+    if (logs.length > 0 || progress.length > 0) {
+      await publishSideMessages(this.#broker, this.#shard.lane, lastOfEach(progress), logs);
+    }
+  }
+
+  /** Writes the last progress of each task, at most once a second. */
+  async flush(): Promise<void> {
+    const now = performance.now();
+    if (this.#pending.size === 0 || now - this.#writtenAt < PROGRESS_INTERVAL_MS) return;
+    this.#writtenAt = now;
+    const progress = [...this.#pending.values()];
+    this.#pending.clear();
+    await updateProgress(this.#database, progress);
+  }
+
+  async #writeLogs(logs: readonly StreamedLogLine[]): Promise<void> {
+    try {
+      await insertLogs(this.#database, logs);
+    } catch (error) {
+      if (!NO_JSON.has(sqlState(error) ?? '')) throw error;
+      // A worker in another language may send what is no JSON: it becomes the message of its line.
+      await insertLogs(this.#database, logs.map(withSaneRecord));
+    }
+  }
+}
+
+const lastOfEach = (progress: readonly StreamedProgress[]): StreamedProgress[] => [
+  ...new Map(progress.map((each) => [each.taskId, each])).values(),
+];
+
+const withSaneRecord = (line: StreamedLogLine): StreamedLogLine => {
+  try {
+    JSON.parse(line.record);
+    return line;
+  } catch {
+    return { ...line, record: JSON.stringify({ level: 'info', message: line.record }) };
+  }
+};
