@@ -37,7 +37,11 @@ describe.each([
   ['completing', (t: TestShard, token: string) => complete(t.shard, { worker: 'w2' }, [report('a', { token })])],
   ['failing', (t: TestShard, token: string) => fail(t.shard, { worker: 'w2' }, [failure('a', { token })])],
   ['releasing', (t: TestShard, token: string) => release(t.shard, { worker: 'w2' }, [{ id: 'a', token }])],
-  ['extending', (t: TestShard, token: string) => extendLeases(t.shard, { leaseMs: 60_000 }, [{ id: 'a', token }])],
+  [
+    'extending',
+    async (t: TestShard, token: string) =>
+      (await extendLeases(t.shard, { leaseMs: 60_000 }, [{ id: 'a', token }])).lost,
+  ],
 ])('%s', (_, end) => {
   test.each([
     ['of an earlier attempt', '7.1'],
@@ -231,7 +235,7 @@ describe('extending leases', () => {
       { id: 'b', token: '7.1' },
       { id: 'x', token: '7.2' },
     ];
-    expect(await extendLeases(t.shard, { leaseMs: 90_000 }, attempts)).toEqual(['b', 'x']);
+    expect(await extendLeases(t.shard, { leaseMs: 90_000 }, attempts)).toEqual({ lost: ['b', 'x'], stopping: [] });
     expect(await dumpShard(t.shard)).toEqual({ ...before, leases: { a: inAbout(90_000), b: 1, c: inAbout(30_000) } });
   });
 });

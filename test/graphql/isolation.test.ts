@@ -73,6 +73,24 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     );
     expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
   },
+  taskLogs: async () => {
+    const refused = await refusal(
+      subscribe(app.yoga, stranger.headers, `subscription { taskLogs(id: "${task.id}") { id } }`),
+    );
+    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
+  },
+  cancelTask: async () => {
+    expect(errorOf(await stranger.call(`mutation { cancelTask(id: "${task.id}") { id } }`))).toEqual({
+      code: 'NOT_FOUND',
+    });
+    const { data } = await owner.call(`{ task(id: "${task.id}") { cancelRequestedAt finishedAt } }`);
+    expect(data.task).toEqual({ cancelRequestedAt: null, finishedAt: null });
+  },
+  retryTask: async () => {
+    expect(errorOf(await stranger.call(`mutation { retryTask(id: "${task.id}") { id } }`))).toEqual({
+      code: 'NOT_FOUND',
+    });
+  },
   taskChanges: async () => {
     const query = 'subscription { taskChanges(after: "0") { event { taskId } } }';
     const [mine, theirs] = await Promise.all([
@@ -115,7 +133,17 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
 };
 
 /** Shared by all owners, or open to everybody. */
-const SHARED = ['login', 'queue', 'queueUpdated', 'queues', 'signUp', 'taskTypes', 'workers'];
+const SHARED = [
+  'login',
+  'pauseQueue',
+  'queue',
+  'queueUpdated',
+  'queues',
+  'resumeQueue',
+  'signUp',
+  'taskTypes',
+  'workers',
+];
 
 describe('another user', () => {
   test.each(Object.entries(OPERATIONS))(

@@ -39,6 +39,7 @@ beforeEach(async () => {
       position: feed.position,
       changes: feed.subscribe(taskId),
     }),
+    subscribeWithSide: async (_ownerId: string, taskId: string) => feed.subscribeWithSide(taskId),
   };
   services = { database: app.database, router: router as unknown as RealtimeRouter };
 });
