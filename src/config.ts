@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { TaskFlowError } from './errors.ts';
 
@@ -10,6 +11,23 @@ const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string):
 
 const wholeNumber = (initial: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(initial);
+
+/** Values with commas between; none by default. */
+const list = (isGood: (value: string) => boolean, complaint: string) =>
+  z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((value) => value.trim())
+        .filter((value) => value !== ''),
+    )
+    .refine((values) => values.every(isGood), complaint);
+
+const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr.isValidCIDR(text);
+
+const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
 const SettingsSchema = z.object({
   DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager and migrate.'),
@@ -55,11 +73,73 @@ const SettingsSchema = z.object({
   ALGORITHM: setting(z.enum(['HS256', 'HS384', 'HS512']).default('HS256'), 'name', 'How tokens are signed.'),
   ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
   MAX_PAYLOAD_BYTES: setting(wholeNumber(262_144, 1, 16_777_216), 'bytes', 'Largest payload of a task, as JSON.'),
-  MAX_REQUEST_BYTES: setting(wholeNumber(33_554_432, 1_024, 268_435_456), 'bytes', 'Largest body of an HTTP request.'),
+  MAX_REQUEST_BYTES: setting(
+    wholeNumber(2_097_152, 1_024, 268_435_456),
+    'bytes',
+    'Largest body of an HTTP request, and largest message of a socket.',
+  ),
+  REQUEST_TIMEOUT_MS: setting(
+    wholeNumber(30_000, 100, 600_000),
+    'ms',
+    'How long a client may take to send one HTTP request; a third of it for its headers.',
+  ),
   SUBSCRIBER_BUFFER: setting(
     wholeNumber(10_000, 10, 1_000_000),
     'messages',
     'How far one subscriber may fall behind before it is cut off.',
+  ),
+
+  TRUSTED_PROXIES: setting(
+    list(isAddressRange, 'must be addresses or CIDRs'),
+    'addresses',
+    'Proxies before the api, as addresses or CIDRs with commas between: only their X-Forwarded-For counts.',
+  ),
+  RATE_LIMIT_PER_HOUR: setting(
+    wholeNumber(1_000, 0, 1_000_000_000),
+    'requests',
+    'Requests from one address in an hour, without valid credentials or with a watch token. 0: no limit.',
+  ),
+  USER_RATE_LIMIT_PER_HOUR: setting(
+    wholeNumber(500, 0, 1_000_000_000),
+    'requests',
+    'Requests of one user in an hour; an API key may have a limit of its own. 0: no limit.',
+  ),
+  MAX_FAILED_ATTEMPTS: setting(
+    wholeNumber(10, 1, 1_000_000),
+    'attempts',
+    'Wrong passwords for one account, or from one address, that lock it.',
+  ),
+  LOCKOUT_DURATION_SECONDS: setting(
+    wholeNumber(900, 1, 86_400),
+    'seconds',
+    'How long such a lock lasts, and after how long a wrong password is forgotten.',
+  ),
+  CORS_ORIGINS: setting(
+    list(isOrigin, 'must be origins, as https://example.com, or *'),
+    'origins',
+    'Web pages of other origins that may use the api, with commas between; * for all.',
+  ),
+  GRAPHIQL: setting(z.stringbool().default(false), 'true or false', 'Shows GraphiQL to browsers.'),
+  INTROSPECTION: setting(
+    z.stringbool().default(false),
+    'true or false',
+    'Tells clients the schema, and what they may have meant. GraphiQL needs it.',
+  ),
+  PERSISTED_OPERATIONS: setting(
+    z.string().default(''),
+    'file',
+    'A JSON object of documents by their SHA-256: then only these run. Empty: any document runs.',
+  ),
+  MAX_SOCKETS: setting(wholeNumber(20_000, 1, 1_000_000), 'sockets', 'Open WebSockets of one api process, at most.'),
+  MAX_WAITING_SOCKETS: setting(
+    wholeNumber(5_000, 1, 1_000_000),
+    'sockets',
+    'Of these, how many may not have said yet who they are; beyond it the oldest is dropped.',
+  ),
+  MAX_SUBSCRIPTIONS_PER_SOCKET: setting(
+    wholeNumber(1_000, 1, 1_000_000),
+    'operations',
+    'Operations that may run on one WebSocket at once.',
   ),
 
   WORKER_QUEUES: setting(
