@@ -1,15 +1,8 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { reachOf } from '../accounts/principal.ts';
-import {
-  cursorOf,
-  DEFAULT_PAGE,
-  findTask,
-  findTasks,
-  LARGE_PARTS,
-  MAX_PAGE,
-  type TaskSummary,
-} from '../tasks/find-tasks.ts';
+import { DEFAULT_PAGE, findTask, findTasks, LARGE_PARTS, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
 import { MAX_TASKS_AT_ONCE, type SubmitInput } from '../tasks/new-task.ts';
+import { toConnection } from '../tasks/page.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
@@ -179,16 +172,7 @@ builder.queryFields((t) => ({
       authScopes: { apiKey: 'TASKS_READ' },
       resolve: async (_root, { where, ...page }, context) => {
         const found = await findTasks(context.services.database, reachOf(requirePrincipal(context)), where ?? {}, page);
-        const edges = found.tasks.map((node) => ({ cursor: cursorOf(node), node }));
-        return {
-          edges,
-          pageInfo: {
-            hasNextPage: found.hasNextPage,
-            hasPreviousPage: found.hasPreviousPage,
-            startCursor: edges.at(0)?.cursor ?? null,
-            endCursor: edges.at(-1)?.cursor ?? null,
-          },
-        };
+        return toConnection(found);
       },
     },
     { name: 'TaskConnection', description: 'A page of tasks.' },

@@ -1,5 +1,5 @@
 import { type Database, Prisma } from '../database/client.ts';
-import { badInput } from '../errors.ts';
+import { type Page, type PageRequest, readPage } from './page.ts';
 import { findTaskPage } from './task-page-store.ts';
 import type { Task } from './task-store.ts';
 import { checkId, checkWhere, type TaskWhere, toConditions } from './task-where.ts';
@@ -12,21 +12,6 @@ export type TaskSummary = Omit<Task, 'payload' | 'result'> & Partial<Pick<Task, 
 /** The large parts of a task: up to 256 KiB and 1 MiB. */
 export type LargePart = 'payload' | 'result';
 export const LARGE_PARTS: readonly LargePart[] = ['payload', 'result'];
-
-/** As Relay's connections have it. Default: the first 50. */
-export interface PageRequest {
-  first?: number | null | undefined;
-  after?: string | null | undefined;
-  last?: number | null | undefined;
-  before?: string | null | undefined;
-}
-
-export interface TaskPage {
-  /** Newest first. */
-  tasks: TaskSummary[];
-  hasNextPage: boolean;
-  hasPreviousPage: boolean;
-}
 
 export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 500;
@@ -49,8 +34,7 @@ export const findTask = async (
 };
 
 /**
- * A page of tasks, newest first. The place of a page is the id of its neighbour, not a count: it costs the same however
- * far down it is, and tasks that are added meanwhile shift nothing.
+ * A page of tasks, newest first.
  *
  * @param ownerId whose; undefined for an admin: everybody's
  * @throws TaskFlowError BAD_USER_INPUT for a page of more than 500, a malformed cursor, or a faulty filter
@@ -60,40 +44,12 @@ export const findTasks = async (
   ownerId: string | undefined,
   where: TaskWhere,
   page: PageRequest,
-): Promise<TaskPage> => {
-  const size = pageSize(page);
-  const isBackward = page.last !== null && page.last !== undefined;
+): Promise<Page<TaskSummary>> => {
   const conditions = toConditions(checkWhere(where));
   if (ownerId !== undefined) conditions.push(Prisma.sql`owner_id = ${ownerId}::uuid`);
-  if (page.after) conditions.push(Prisma.sql`id < ${idOfCursor(page.after, 'after')}::uuid`);
-  if (page.before) conditions.push(Prisma.sql`id > ${idOfCursor(page.before, 'before')}::uuid`);
-  // One more than asked for shows whether there are more.
-  const found = await findTaskPage(database, conditions, isBackward ? 'oldest first' : 'newest first', size + 1);
-  const tasks = found.slice(0, size);
-  const hasMore = found.length > size;
-  return {
-    tasks: isBackward ? tasks.reverse() : tasks,
-    hasNextPage: isBackward ? Boolean(page.before) : hasMore,
-    hasPreviousPage: isBackward ? hasMore : Boolean(page.after),
-  };
-};
-
-const pageSize = ({ first, last }: PageRequest): number => {
-  const isGiven = (size: number | null | undefined): size is number => size !== null && size !== undefined;
-  if (isGiven(first) && isGiven(last)) throw badInput('last', 'first and last cannot be given together.');
-  const [field, size] = isGiven(last) ? ['last', last] : ['first', first ?? DEFAULT_PAGE];
-  if (size < 0) throw badInput(field, `${field} must not be negative.`);
-  if (size > MAX_PAGE) throw badInput(field, `${field} must be at most ${MAX_PAGE}.`, MAX_PAGE);
-  return size;
-};
-
-/** The cursor of a task in a connection: its id. */
-export const cursorOf = ({ id }: Pick<Task, 'id'>): string => id;
-
-const idOfCursor = (cursor: string, field: string): string => {
-  try {
-    return checkId(cursor, field);
-  } catch {
-    throw badInput(field, `${field} must be the cursor of a task.`);
-  }
+  return readPage(page, { initial: DEFAULT_PAGE, max: MAX_PAGE }, ({ after, before, isBackward, limit }) => {
+    if (after !== undefined) conditions.push(Prisma.sql`id < ${after}::uuid`);
+    if (before !== undefined) conditions.push(Prisma.sql`id > ${before}::uuid`);
+    return findTaskPage(database, conditions, isBackward ? 'oldest first' : 'newest first', limit);
+  });
 };
