@@ -57,6 +57,22 @@ program
   );
 
 program
+  .command('janitor')
+  .description('Revokes and deletes old API keys, drops old tasks, makes partitions: once, or again and again.')
+  .option('--every <interval>', 'again so long after the end of each run: 500ms, 30s, 5m, 1h, 1d')
+  .option('--dry-run', 'only say what it would do', false)
+  .action(async ({ every, dryRun: isDryRun }: { every?: string; dryRun: boolean }) => {
+    const { parseInterval } = await import('../workers/janitor/parse-interval.ts');
+    const { runJanitorOnce, startJanitor } = await import('../workers/janitor/run-janitor.ts');
+    if (every === undefined) {
+      process.exitCode = await runJanitorOnce(isDryRun);
+      return;
+    }
+    const everyMs = parseInterval(every);
+    await runProcess('janitor', ['database'], (config, logger) => startJanitor(config, logger, { everyMs, isDryRun }));
+  });
+
+program
   .command('migrate')
   .description('Brings the database to this version, and makes partitions ahead. Run it once per release.')
   .action(async () => {

@@ -30,7 +30,7 @@ const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
 const SettingsSchema = z.object({
-  DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager and migrate.'),
+  DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager, janitor and migrate.'),
   DATABASE_POOL_SIZE: setting(
     wholeNumber(10, 2, 500),
     'connections',
@@ -178,6 +178,33 @@ const SettingsSchema = z.object({
     'ms',
     'How often a manager looks for committed tasks that Redis does not know.',
   ),
+
+  API_KEY_STALE_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'API keys unused for so long (or never used, since they were made) are revoked. 0: never.',
+  ),
+  API_KEY_RETENTION_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'How long revoked and expired API keys are still shown to their owners. 0: for ever.',
+  ),
+  IDEMPOTENCY_KEY_RETENTION_HOURS: setting(
+    wholeNumber(24, 0, 876_000),
+    'hours',
+    'How long an idempotency key returns its task; in any case until that has ended. 0: for ever.',
+  ),
+  TASK_RETENTION_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'How long tasks and their events are kept after the day of their submission. 0: for ever.',
+  ),
+  QUEUE_MINUTES_RETENTION_DAYS: setting(
+    wholeNumber(90, 0, 36_500),
+    'days',
+    'How long the counts per queue and minute are kept, which the plots show. 0: for ever.',
+  ),
+  AUDIT_RETENTION_DAYS: setting(wholeNumber(365, 0, 36_500), 'days', 'How long it is kept who did what. 0: for ever.'),
 
   TASKFLOW_HOME: setting(
     z.string().default('.taskflow'),
