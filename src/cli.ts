@@ -81,4 +81,28 @@ program
     process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
   });
 
+const users = program.command('users').description('Lists users, and says which of them are admins. Needs PostgreSQL.');
+
+users
+  .command('list')
+  .description('Prints a line for each user: email, username, admin or user, since when.')
+  .action(async () => {
+    const { runListUsers } = await import('./accounts/users-command.ts');
+    await runListUsers();
+  });
+
+for (const [name, isAdmin, meaning] of [
+  ['promote', true, 'Makes a user an admin, who sees and manages everything.'],
+  ['demote', false, 'Makes an admin an ordinary user.'],
+] as const) {
+  users
+    .command(name)
+    .description(meaning)
+    .argument('<user>', 'an email or a username')
+    .action(async (identifier: string) => {
+      const { runSetAdmin } = await import('./accounts/users-command.ts');
+      await runSetAdmin(identifier, isAdmin);
+    });
+}
+
 program.parseAsync().catch(exitWith);

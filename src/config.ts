@@ -68,10 +68,34 @@ const SettingsSchema = z.object({
   SECRET_KEY: setting(
     z.string().default(''),
     'text',
-    'Signs the tokens of logins. Needed by api; at least 32 characters.',
+    'Signs the tokens of logins. Needed by api; at least 32 random characters (48 for HS384, 64 for HS512).',
   ),
-  ALGORITHM: setting(z.enum(['HS256', 'HS384', 'HS512']).default('HS256'), 'name', 'How tokens are signed.'),
+  ALGORITHM: setting(
+    z.enum(['HS256', 'HS384', 'HS512', 'RS256', 'EdDSA']).default('HS256'),
+    'name',
+    'How tokens are signed: HS… with SECRET_KEY, RS256 and EdDSA with PRIVATE_KEY_FILE.',
+  ),
+  PRIVATE_KEY_FILE: setting(z.string().default(''), 'file', 'The key that signs tokens by RS256 or EdDSA, as PEM.'),
+  PUBLIC_KEY_FILE: setting(
+    z.string().default(''),
+    'file',
+    'The key that checks them, as PEM. Empty: worked out from the private one.',
+  ),
+  TOKEN_ISSUER: setting(z.string().default('taskflow'), 'text', 'Who makes tokens; those of others are refused.'),
+  TOKEN_AUDIENCE: setting(z.string().default('taskflow'), 'text', 'For whom tokens are; those for others are refused.'),
   ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
+  PASSWORD_MEMORY_KIB: setting(
+    wholeNumber(19_456, 8, 4_194_304),
+    'KiB',
+    'Memory of one hash of a password (argon2id). Older hashes are made anew at the next login.',
+  ),
+  PASSWORD_PASSES: setting(wholeNumber(2, 1, 1_000), 'passes', 'Passes over this memory.'),
+  PASSWORD_PARALLELISM: setting(wholeNumber(1, 1, 64), 'threads', 'Threads of one hash.'),
+  API_KEY_MAY_NEVER_EXPIRE: setting(
+    z.stringbool().default(false),
+    'true or false',
+    'Allows API keys without an end (expiresInDays: 0).',
+  ),
   MAX_PAYLOAD_BYTES: setting(wholeNumber(262_144, 1, 16_777_216), 'bytes', 'Largest payload of a task, as JSON.'),
   MAX_REQUEST_BYTES: setting(
     wholeNumber(2_097_152, 1_024, 268_435_456),
@@ -240,7 +264,13 @@ export const documentedSettings = (): SettingDocumentation[] =>
     return { name, unit, default: String(schema.parse(undefined) ?? ''), description };
   });
 
-const MIN_SECRET_LENGTH = 32;
+/** As RFC 7518 has it: a secret is at least as long as the hash. */
+const MIN_SECRET_LENGTH = { HS256: 32, HS384: 48, HS512: 64 } as const;
+/** A random secret of 32 characters has fewer in one case out of a million, even as hex digits. */
+const MIN_DISTINCT_CHARACTERS = 8;
+/** What .env.example has, and its like. */
+const PLACEHOLDER = /replace|change.?me|example|placeholder/i;
+const REPETITION = /^(.+?)\1+$/s;
 
 /** What a kind of process cannot do without. */
 export type Need = 'database' | 'secret';
@@ -268,10 +298,27 @@ const crossChecks = (config: Config, needs: readonly Need[]): string[] => {
   if (needs.includes('database') && config.DATABASE_URL === '') {
     problems.push('DATABASE_URL: is not set; say where PostgreSQL is, as postgresql://user:password@host:5432/name');
   }
-  if (needs.includes('secret') && config.SECRET_KEY.length < MIN_SECRET_LENGTH) {
-    problems.push(`SECRET_KEY: must have at least ${MIN_SECRET_LENGTH} characters; \`openssl rand -hex 32\` makes one`);
+  if (needs.includes('secret')) problems.push(...signingProblems(config));
+  if (config.PASSWORD_MEMORY_KIB < 8 * config.PASSWORD_PARALLELISM) {
+    problems.push('PASSWORD_MEMORY_KIB: must be at least 8 for each thread of PASSWORD_PARALLELISM');
   }
   return problems;
+};
+
+/** Whoever can guess the secret is everybody: a weak one does not start. */
+const signingProblems = ({ ALGORITHM, SECRET_KEY, PRIVATE_KEY_FILE }: Config): string[] => {
+  if (ALGORITHM === 'RS256' || ALGORITHM === 'EdDSA') {
+    return PRIVATE_KEY_FILE === '' ? [`PRIVATE_KEY_FILE: is not set; ${ALGORITHM} needs it`] : [];
+  }
+  const complaint = weaknessOf(SECRET_KEY, MIN_SECRET_LENGTH[ALGORITHM]);
+  return complaint ? [`SECRET_KEY: ${complaint}; \`openssl rand -hex 32\` makes one`] : [];
+};
+
+const weaknessOf = (secret: string, minLength: number): string | undefined => {
+  if (secret.length < minLength) return `must have at least ${minLength} characters`;
+  if (PLACEHOLDER.test(secret)) return 'is a placeholder';
+  if (new Set(secret).size < MIN_DISTINCT_CHARACTERS || REPETITION.test(secret)) return 'only repeats itself';
+  return undefined;
 };
 
 const readEnvironment = (): NodeJS.ProcessEnv => {

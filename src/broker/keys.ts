@@ -26,6 +26,7 @@ export const REALTIME_CHANNELS = 16;
 export const realtimeChannel = (prefix: string, lane: string, index: number): string =>
   `${prefix}:${lane}:realtime:${index}`;
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
+export const revocationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:revocations`;
 
 /** Where managers say that they live, so that they share the shards evenly. Beside the shards, in the high lane. */
 export const managersKey = (prefix: string): string => `{${prefix}:managers}`;

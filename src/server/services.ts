@@ -1,5 +1,10 @@
 import { AccessTokens } from '../accounts/access-tokens.ts';
 import { Authenticator } from '../accounts/authenticate.ts';
+import { FailedLogins } from '../accounts/failed-logins.ts';
+import { OpenSessions } from '../accounts/open-sessions.ts';
+import { Passwords } from '../accounts/passwords.ts';
+import { Revocations } from '../accounts/revocations.ts';
+import { readSigningKeys } from '../accounts/signing-keys.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
@@ -28,6 +33,7 @@ export interface RunningServices extends Services {
 
 /** Puts the parts of an api process together. Returns at once: PostgreSQL and Redis may come up later. */
 export const openServices = (config: Config, logger: Logger): RunningServices => {
+  const keys = readSigningKeys(config);
   const database = openConfiguredDatabase(config);
   const broker = openBroker(config, logger);
   const epochs = new Epochs(broker, Math.min(config.RECONCILE_INTERVAL_MS / 2, MAX_EPOCH_AGE_MS), logger);
@@ -42,11 +48,15 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   });
   const taskTypes = new TaskTypes(broker, logger);
   const tokens = new AccessTokens({
-    secret: config.SECRET_KEY,
-    algorithm: config.ALGORITHM,
+    keys,
+    issuer: config.TOKEN_ISSUER,
+    audience: config.TOKEN_AUDIENCE,
     expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
   });
   const authenticator = new Authenticator(database, tokens, logger);
+  const sessions = new OpenSessions(database, logger);
+  const revocations = new Revocations({ broker, router, authenticator, sessions, logger });
+  revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
   return {
     database,
@@ -56,7 +66,19 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     router,
     taskTypes,
     tokens,
+    passwords: new Passwords({
+      memoryKib: config.PASSWORD_MEMORY_KIB,
+      passes: config.PASSWORD_PASSES,
+      parallelism: config.PASSWORD_PARALLELISM,
+    }),
+    failedLogins: new FailedLogins(database),
+    apiKeyRules: {
+      mayNeverExpire: config.API_KEY_MAY_NEVER_EXPIRE,
+      maxRateLimitPerHour: config.USER_RATE_LIMIT_PER_HOUR,
+    },
     authenticator,
+    sessions,
+    revocations,
     queueWatcher,
     logger,
     taskRules: {
@@ -71,6 +93,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       await Promise.all([router.close(reason), queueWatcher.close(reason)]);
     },
     close: async () => {
+      sessions.close();
       epochs.close();
       await taskWriter.close();
       await authenticator.flush();

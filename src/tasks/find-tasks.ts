@@ -1,8 +1,9 @@
+import { isWithinReach, type Reach } from '../accounts/principal.ts';
 import { type Database, Prisma } from '../database/client.ts';
 import { type Page, type PageRequest, readPage } from './page.ts';
 import { findTaskPage } from './task-page-store.ts';
 import type { Task } from './task-store.ts';
-import { checkId, checkWhere, type TaskWhere, toConditions } from './task-where.ts';
+import { checkId, checkWhere, type TaskWhere, toConditions, toReachConditions } from './task-where.ts';
 
 export { checkId } from './task-where.ts';
 
@@ -17,36 +18,35 @@ export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 500;
 
 /**
- * @param ownerId whose it must be; undefined for an admin
+ * @param reach whose it must be, and of these which; undefined for an admin
  * @param parts which of the large parts shall be read along. Default: all
  * @returns the task, or null where there is none of this owner's
  * @throws TaskFlowError BAD_USER_INPUT when the id is no UUID
  */
 export const findTask = async (
   database: Database,
-  ownerId: string | undefined,
+  reach: Reach,
   id: string,
   parts: readonly LargePart[] = LARGE_PARTS,
 ): Promise<TaskSummary | null> => {
   const omit = { payload: !parts.includes('payload'), result: !parts.includes('result') };
   const task: TaskSummary | null = await database.task.findUnique({ where: { id: checkId(id) }, omit });
-  return task && (ownerId === undefined || task.ownerId === ownerId) ? task : null;
+  return task && isWithinReach(reach, task) ? task : null;
 };
 
 /**
  * A page of tasks, newest first.
  *
- * @param ownerId whose; undefined for an admin: everybody's
+ * @param reach whose, and of these which; undefined for an admin: everybody's
  * @throws TaskFlowError BAD_USER_INPUT for a page of more than 500, a malformed cursor, or a faulty filter
  */
 export const findTasks = async (
   database: Database,
-  ownerId: string | undefined,
+  reach: Reach,
   where: TaskWhere,
   page: PageRequest,
 ): Promise<Page<TaskSummary>> => {
-  const conditions = toConditions(checkWhere(where));
-  if (ownerId !== undefined) conditions.push(Prisma.sql`owner_id = ${ownerId}::uuid`);
+  const conditions = [...toConditions(checkWhere(where)), ...toReachConditions(reach)];
   return readPage(page, { initial: DEFAULT_PAGE, max: MAX_PAGE }, ({ after, before, isBackward, limit }) => {
     if (after !== undefined) conditions.push(Prisma.sql`id < ${after}::uuid`);
     if (before !== undefined) conditions.push(Prisma.sql`id > ${before}::uuid`);

@@ -1,3 +1,4 @@
+import type { Reach } from '../accounts/principal.ts';
 import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
@@ -16,8 +17,8 @@ export interface WatchServices {
 /** The columns of an event that clients see. */
 export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
 
-const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
-  const task = await findTask(database, ownerId, taskId, []);
+const watched = async ({ database, router }: WatchServices, reach: Reach, taskId: string) => {
+  const task = await findTask(database, reach, taskId, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
   // The task's own id: the given one may be in capitals.
   const { changes } = await router.subscribe(task.ownerId, task.id);
@@ -27,20 +28,20 @@ const watched = async ({ database, router }: WatchServices, ownerId: string | un
 /**
  * The task as it is now, then as of every later transition, in order; ends after the last one.
  *
- * @param ownerId whose task it must be; undefined for an admin
+ * @param reach whose task it must be; undefined for an admin
  * @param parts which of the large parts are asked for: a payload is held as long as its task is watched. Default: all
  * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
  */
 export const watchTask = async (
   services: WatchServices,
-  ownerId: string | undefined,
+  reach: Reach,
   taskId: string,
   parts: readonly LargePart[] = LARGE_PARTS,
 ): Promise<AsyncIterableIterator<TaskSummary>> => {
-  const changes = await watched(services, ownerId, taskId);
+  const changes = await watched(services, reach, taskId);
   // Read again now that changes are being collected: nothing falls between.
   const states = async function* () {
-    let task = await findTask(services.database, ownerId, taskId, parts);
+    let task = await findTask(services.database, reach, taskId, parts);
     if (!task) return;
     yield task;
     if (hasEnded(task.status)) return;
@@ -61,11 +62,11 @@ export const watchTask = async (
  */
 export const watchTaskEvents = async (
   services: WatchServices,
-  ownerId: string | undefined,
+  reach: Reach,
   taskId: string,
   afterSeq: number,
 ): Promise<AsyncIterableIterator<WatchedEvent>> => {
-  const changes = await watched(services, ownerId, taskId);
+  const changes = await watched(services, reach, taskId);
   const events = async function* () {
     const past = await services.database.taskEvent.findMany({ where: { taskId }, orderBy: { seq: 'asc' } });
     let last = afterSeq;
