@@ -28,10 +28,11 @@ program
 program
   .command('api')
   .description('Runs the GraphQL server. Needs PostgreSQL and Redis.')
-  .action(() =>
+  .option('--persisted <file>', 'run only the operations of this file, as PERSISTED_OPERATIONS does')
+  .action(({ persisted }: { persisted?: string }) =>
     runProcess('api', ['database', 'secret'], async (config, logger) => {
       const { startApi } = await import('./server/api.ts');
-      const api = await startApi(config, logger);
+      const api = await startApi(persisted ? { ...config, PERSISTED_OPERATIONS: persisted } : config, logger);
       return { stop: () => api.close() };
     }),
   );

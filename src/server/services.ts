@@ -5,6 +5,9 @@ import { OpenSessions } from '../accounts/open-sessions.ts';
 import { Passwords } from '../accounts/passwords.ts';
 import { Revocations } from '../accounts/revocations.ts';
 import { readSigningKeys } from '../accounts/signing-keys.ts';
+import { LimiterStore } from '../accounts/limiter.ts';
+import { Lockout } from '../accounts/lockout.ts';
+import { RateLimits } from '../accounts/rate-limits.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
@@ -57,6 +60,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const sessions = new OpenSessions(database, logger);
   const revocations = new Revocations({ broker, router, authenticator, sessions, logger });
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
+  const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
   return {
     database,
@@ -79,6 +83,14 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     authenticator,
     sessions,
     revocations,
+    lockout: new Lockout(limiterStore, {
+      maxFailedAttempts: config.MAX_FAILED_ATTEMPTS,
+      seconds: config.LOCKOUT_DURATION_SECONDS,
+    }),
+    rateLimits: new RateLimits(limiterStore, {
+      perAddress: config.RATE_LIMIT_PER_HOUR,
+      perUser: config.USER_RATE_LIMIT_PER_HOUR,
+    }),
     queueWatcher,
     logger,
     taskRules: {
