@@ -80,7 +80,10 @@ describe('reading settings', () => {
     ['is too short', { SECRET_KEY: SECRET.slice(0, 31) }],
     ['is too short for HS384', { SECRET_KEY: SECRET.slice(0, 47), ALGORITHM: 'HS384' }],
     ['is too short for HS512', { SECRET_KEY: SECRET.slice(0, 63), ALGORITHM: 'HS512' }],
-    ['is the one of .env.example', { SECRET_KEY: readFileSync('.env.example', 'utf8').match(/^SECRET_KEY=(.+)$/m)?.[1] }],
+    [
+      'is the one of .env.example',
+      { SECRET_KEY: readFileSync('.env.example', 'utf8').match(/^SECRET_KEY=(.+)$/m)?.[1] },
+    ],
     ['says that it is to be changed', { SECRET_KEY: `${SECRET}-changeme` }],
     ['is one character', { SECRET_KEY: 'x'.repeat(64) }],
     ['is a word again and again', { SECRET_KEY: 'password123'.repeat(6) }],

@@ -1,13 +1,13 @@
 import { AccessTokens } from '../accounts/access-tokens.ts';
 import { Authenticator } from '../accounts/authenticate.ts';
 import { FailedLogins } from '../accounts/failed-logins.ts';
-import { OpenSessions } from '../accounts/open-sessions.ts';
-import { Passwords } from '../accounts/passwords.ts';
-import { Revocations } from '../accounts/revocations.ts';
-import { readSigningKeys } from '../accounts/signing-keys.ts';
 import { LimiterStore } from '../accounts/limiter.ts';
 import { Lockout } from '../accounts/lockout.ts';
+import { OpenSessions } from '../accounts/open-sessions.ts';
+import { Passwords } from '../accounts/passwords.ts';
 import { RateLimits } from '../accounts/rate-limits.ts';
+import { Revocations } from '../accounts/revocations.ts';
+import { readSigningKeys } from '../accounts/signing-keys.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
