@@ -1,4 +1,4 @@
-# One image for every process; SERVICE_TYPE chooses which: api, manager, worker or migrate.
+# One image for every process; SERVICE_TYPE chooses which: api, manager, worker, janitor or migrate.
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app

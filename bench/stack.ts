@@ -35,7 +35,13 @@ export interface BenchProcess {
   stop(): Promise<void>;
 }
 
-const SETTINGS = { LOG_LEVEL: 'info', SECRET_KEY: 'a key that signs nothing of any value' };
+const SETTINGS = {
+  LOG_LEVEL: 'info',
+  SECRET_KEY: 'a key that signs nothing of any value',
+  RATE_LIMIT_PER_HOUR: '0',
+  USER_RATE_LIMIT_PER_HOUR: '1000000000',
+  MAX_REQUEST_BYTES: '33554432',
+};
 
 export const startBenchStack = async (): Promise<BenchStack> => {
   const folder = mkdtempSync(join(tmpdir(), 'taskflow-bench-'));

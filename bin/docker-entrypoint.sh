@@ -5,9 +5,10 @@ if [ "$#" -gt 0 ]; then
   exec node src/cli.ts "$@"
 fi
 case "${SERVICE_TYPE:-}" in
+  janitor) exec node src/cli.ts janitor --every 1h ;;
   api | manager | worker | migrate) exec node src/cli.ts "$SERVICE_TYPE" ;;
   *)
-    echo "SERVICE_TYPE must be api, manager, worker or migrate, not '${SERVICE_TYPE:-}'" >&2
+    echo "SERVICE_TYPE must be api, manager, worker, janitor or migrate, not '${SERVICE_TYPE:-}'" >&2
     exit 64
     ;;
 esac

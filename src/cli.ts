@@ -28,10 +28,11 @@ program
 program
   .command('api')
   .description('Runs the GraphQL server. Needs PostgreSQL and Redis.')
-  .action(() =>
+  .option('--persisted <file>', 'run only the operations of this file, as PERSISTED_OPERATIONS does')
+  .action(({ persisted }: { persisted?: string }) =>
     runProcess('api', ['database', 'secret'], async (config, logger) => {
       const { startApi } = await import('./server/api.ts');
-      const api = await startApi(config, logger);
+      const api = await startApi(persisted ? { ...config, PERSISTED_OPERATIONS: persisted } : config, logger);
       return { stop: () => api.close() };
     }),
   );
@@ -57,6 +58,22 @@ program
   );
 
 program
+  .command('janitor')
+  .description('Revokes and deletes old API keys, drops old tasks, makes partitions: once, or again and again.')
+  .option('--every <interval>', 'again so long after the end of each run: 500ms, 30s, 5m, 1h, 1d')
+  .option('--dry-run', 'only say what it would do', false)
+  .action(async ({ every, dryRun: isDryRun }: { every?: string; dryRun: boolean }) => {
+    const { parseInterval } = await import('../workers/janitor/parse-interval.ts');
+    const { runJanitorOnce, startJanitor } = await import('../workers/janitor/run-janitor.ts');
+    if (every === undefined) {
+      process.exitCode = await runJanitorOnce(isDryRun);
+      return;
+    }
+    const everyMs = parseInterval(every);
+    await runProcess('janitor', ['database'], (config, logger) => startJanitor(config, logger, { everyMs, isDryRun }));
+  });
+
+program
   .command('migrate')
   .description('Brings the database to this version, and makes partitions ahead. Run it once per release.')
   .action(async () => {
@@ -64,5 +81,29 @@ program
     const applied = await applyMigrations(loadConfig(['database']).DATABASE_URL);
     process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
   });
+
+const users = program.command('users').description('Lists users, and says which of them are admins. Needs PostgreSQL.');
+
+users
+  .command('list')
+  .description('Prints a line for each user: email, username, admin or user, since when.')
+  .action(async () => {
+    const { runListUsers } = await import('./accounts/users-command.ts');
+    await runListUsers();
+  });
+
+for (const [name, isAdmin, meaning] of [
+  ['promote', true, 'Makes a user an admin, who sees and manages everything.'],
+  ['demote', false, 'Makes an admin an ordinary user.'],
+] as const) {
+  users
+    .command(name)
+    .description(meaning)
+    .argument('<user>', 'an email or a username')
+    .action(async (identifier: string) => {
+      const { runSetAdmin } = await import('./accounts/users-command.ts');
+      await runSetAdmin(identifier, isAdmin);
+    });
+}
 
 program.parseAsync().catch(exitWith);

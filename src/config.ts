@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { TaskFlowError } from './errors.ts';
 
@@ -11,8 +12,25 @@ const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string):
 const wholeNumber = (initial: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(initial);
 
+/** Values with commas between; none by default. */
+const list = (isGood: (value: string) => boolean, complaint: string) =>
+  z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((value) => value.trim())
+        .filter((value) => value !== ''),
+    )
+    .refine((values) => values.every(isGood), complaint);
+
+const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr.isValidCIDR(text);
+
+const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+
 const SettingsSchema = z.object({
-  DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager and migrate.'),
+  DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager, janitor and migrate.'),
   DATABASE_POOL_SIZE: setting(
     wholeNumber(10, 2, 500),
     'connections',
@@ -50,12 +68,45 @@ const SettingsSchema = z.object({
   SECRET_KEY: setting(
     z.string().default(''),
     'text',
-    'Signs the tokens of logins. Needed by api; at least 32 characters.',
+    'Signs the tokens of logins. Needed by api; at least 32 random characters (48 for HS384, 64 for HS512).',
   ),
-  ALGORITHM: setting(z.enum(['HS256', 'HS384', 'HS512']).default('HS256'), 'name', 'How tokens are signed.'),
+  ALGORITHM: setting(
+    z.enum(['HS256', 'HS384', 'HS512', 'RS256', 'EdDSA']).default('HS256'),
+    'name',
+    'How tokens are signed: HS… with SECRET_KEY, RS256 and EdDSA with PRIVATE_KEY_FILE.',
+  ),
+  PRIVATE_KEY_FILE: setting(z.string().default(''), 'file', 'The key that signs tokens by RS256 or EdDSA, as PEM.'),
+  PUBLIC_KEY_FILE: setting(
+    z.string().default(''),
+    'file',
+    'The key that checks them, as PEM. Empty: worked out from the private one.',
+  ),
+  TOKEN_ISSUER: setting(z.string().default('taskflow'), 'text', 'Who makes tokens; those of others are refused.'),
+  TOKEN_AUDIENCE: setting(z.string().default('taskflow'), 'text', 'For whom tokens are; those for others are refused.'),
   ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
+  PASSWORD_MEMORY_KIB: setting(
+    wholeNumber(19_456, 8, 4_194_304),
+    'KiB',
+    'Memory of one hash of a password (argon2id). Older hashes are made anew at the next login.',
+  ),
+  PASSWORD_PASSES: setting(wholeNumber(2, 1, 1_000), 'passes', 'Passes over this memory.'),
+  PASSWORD_PARALLELISM: setting(wholeNumber(1, 1, 64), 'threads', 'Threads of one hash.'),
+  API_KEY_MAY_NEVER_EXPIRE: setting(
+    z.stringbool().default(false),
+    'true or false',
+    'Allows API keys without an end (expiresInDays: 0).',
+  ),
   MAX_PAYLOAD_BYTES: setting(wholeNumber(262_144, 1, 16_777_216), 'bytes', 'Largest payload of a task, as JSON.'),
-  MAX_REQUEST_BYTES: setting(wholeNumber(33_554_432, 1_024, 268_435_456), 'bytes', 'Largest body of an HTTP request.'),
+  MAX_REQUEST_BYTES: setting(
+    wholeNumber(2_097_152, 1_024, 268_435_456),
+    'bytes',
+    'Largest body of an HTTP request, and largest message of a socket.',
+  ),
+  REQUEST_TIMEOUT_MS: setting(
+    wholeNumber(30_000, 100, 600_000),
+    'ms',
+    'How long a client may take to send one HTTP request; a third of it for its headers.',
+  ),
   CANCEL_GRACE_MS: setting(
     wholeNumber(10_000, 0, 3_600_000),
     'ms',
@@ -65,6 +116,59 @@ const SettingsSchema = z.object({
     wholeNumber(10_000, 10, 1_000_000),
     'messages',
     'How far one subscriber may fall behind before it is cut off.',
+  ),
+
+  TRUSTED_PROXIES: setting(
+    list(isAddressRange, 'must be addresses or CIDRs'),
+    'addresses',
+    'Proxies before the api, as addresses or CIDRs with commas between: only their X-Forwarded-For counts.',
+  ),
+  RATE_LIMIT_PER_HOUR: setting(
+    wholeNumber(1_000, 0, 1_000_000_000),
+    'requests',
+    'Requests from one address in an hour, without valid credentials or with a watch token. 0: no limit.',
+  ),
+  USER_RATE_LIMIT_PER_HOUR: setting(
+    wholeNumber(500, 0, 1_000_000_000),
+    'requests',
+    'Requests of one user in an hour; an API key may have a limit of its own. 0: no limit.',
+  ),
+  MAX_FAILED_ATTEMPTS: setting(
+    wholeNumber(10, 1, 1_000_000),
+    'attempts',
+    'Wrong passwords for one account, or from one address, that lock it.',
+  ),
+  LOCKOUT_DURATION_SECONDS: setting(
+    wholeNumber(900, 1, 86_400),
+    'seconds',
+    'How long such a lock lasts, and after how long a wrong password is forgotten.',
+  ),
+  CORS_ORIGINS: setting(
+    list(isOrigin, 'must be origins, as https://example.com, or *'),
+    'origins',
+    'Web pages of other origins that may use the api, with commas between; * for all.',
+  ),
+  GRAPHIQL: setting(z.stringbool().default(false), 'true or false', 'Shows GraphiQL to browsers.'),
+  INTROSPECTION: setting(
+    z.stringbool().default(false),
+    'true or false',
+    'Tells clients the schema, and what they may have meant. GraphiQL needs it.',
+  ),
+  PERSISTED_OPERATIONS: setting(
+    z.string().default(''),
+    'file',
+    'A JSON object of documents by their SHA-256: then only these run. Empty: any document runs.',
+  ),
+  MAX_SOCKETS: setting(wholeNumber(20_000, 1, 1_000_000), 'sockets', 'Open WebSockets of one api process, at most.'),
+  MAX_WAITING_SOCKETS: setting(
+    wholeNumber(5_000, 1, 1_000_000),
+    'sockets',
+    'Of these, how many may not have said yet who they are; beyond it the oldest is dropped.',
+  ),
+  MAX_SUBSCRIPTIONS_PER_SOCKET: setting(
+    wholeNumber(1_000, 1, 1_000_000),
+    'operations',
+    'Operations that may run on one WebSocket at once.',
   ),
 
   WORKER_QUEUES: setting(
@@ -104,6 +208,33 @@ const SettingsSchema = z.object({
     'How often a manager looks for committed tasks that Redis does not know.',
   ),
 
+  API_KEY_STALE_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'API keys unused for so long (or never used, since they were made) are revoked. 0: never.',
+  ),
+  API_KEY_RETENTION_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'How long revoked and expired API keys are still shown to their owners. 0: for ever.',
+  ),
+  IDEMPOTENCY_KEY_RETENTION_HOURS: setting(
+    wholeNumber(24, 0, 876_000),
+    'hours',
+    'How long an idempotency key returns its task; in any case until that has ended. 0: for ever.',
+  ),
+  TASK_RETENTION_DAYS: setting(
+    wholeNumber(30, 0, 36_500),
+    'days',
+    'How long tasks and their events are kept after the day of their submission. 0: for ever.',
+  ),
+  QUEUE_MINUTES_RETENTION_DAYS: setting(
+    wholeNumber(90, 0, 36_500),
+    'days',
+    'How long the counts per queue and minute are kept, which the plots show. 0: for ever.',
+  ),
+  AUDIT_RETENTION_DAYS: setting(wholeNumber(365, 0, 36_500), 'days', 'How long it is kept who did what. 0: for ever.'),
+
   TASKFLOW_HOME: setting(
     z.string().default('.taskflow'),
     'folder',
@@ -138,7 +269,13 @@ export const documentedSettings = (): SettingDocumentation[] =>
     return { name, unit, default: String(schema.parse(undefined) ?? ''), description };
   });
 
-const MIN_SECRET_LENGTH = 32;
+/** As RFC 7518 has it: a secret is at least as long as the hash. */
+const MIN_SECRET_LENGTH = { HS256: 32, HS384: 48, HS512: 64 } as const;
+/** A random secret of 32 characters has fewer in one case out of a million, even as hex digits. */
+const MIN_DISTINCT_CHARACTERS = 8;
+/** What .env.example has, and its like. */
+const PLACEHOLDER = /replace|change.?me|example|placeholder/i;
+const REPETITION = /^(.+?)\1+$/s;
 
 /** What a kind of process cannot do without. */
 export type Need = 'database' | 'secret';
@@ -166,10 +303,27 @@ const crossChecks = (config: Config, needs: readonly Need[]): string[] => {
   if (needs.includes('database') && config.DATABASE_URL === '') {
     problems.push('DATABASE_URL: is not set; say where PostgreSQL is, as postgresql://user:password@host:5432/name');
   }
-  if (needs.includes('secret') && config.SECRET_KEY.length < MIN_SECRET_LENGTH) {
-    problems.push(`SECRET_KEY: must have at least ${MIN_SECRET_LENGTH} characters; \`openssl rand -hex 32\` makes one`);
+  if (needs.includes('secret')) problems.push(...signingProblems(config));
+  if (config.PASSWORD_MEMORY_KIB < 8 * config.PASSWORD_PARALLELISM) {
+    problems.push('PASSWORD_MEMORY_KIB: must be at least 8 for each thread of PASSWORD_PARALLELISM');
   }
   return problems;
+};
+
+/** Whoever can guess the secret is everybody: a weak one does not start. */
+const signingProblems = ({ ALGORITHM, SECRET_KEY, PRIVATE_KEY_FILE }: Config): string[] => {
+  if (ALGORITHM === 'RS256' || ALGORITHM === 'EdDSA') {
+    return PRIVATE_KEY_FILE === '' ? [`PRIVATE_KEY_FILE: is not set; ${ALGORITHM} needs it`] : [];
+  }
+  const complaint = weaknessOf(SECRET_KEY, MIN_SECRET_LENGTH[ALGORITHM]);
+  return complaint ? [`SECRET_KEY: ${complaint}; \`openssl rand -hex 32\` makes one`] : [];
+};
+
+const weaknessOf = (secret: string, minLength: number): string | undefined => {
+  if (secret.length < minLength) return `must have at least ${minLength} characters`;
+  if (PLACEHOLDER.test(secret)) return 'is a placeholder';
+  if (new Set(secret).size < MIN_DISTINCT_CHARACTERS || REPETITION.test(secret)) return 'only repeats itself';
+  return undefined;
 };
 
 const readEnvironment = (): NodeJS.ProcessEnv => {

@@ -8,7 +8,8 @@ export const ERROR_CODES = {
   NOT_FOUND: 'There is no such thing, or it belongs to somebody else.',
   BAD_USER_INPUT: 'The input breaks a rule; `field` names it and `limit` gives the bound, where there is one.',
   CONFLICT: 'The input contradicts what is there already.',
-  RATE_LIMITED: 'Too many requests; `retryAfter` says after how many seconds to try again.',
+  RATE_LIMITED:
+    'Too many requests, wrong passwords or subscriptions; `retryAfter` says after how many seconds to try again.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than `limit` bytes.',
   UNAVAILABLE: 'A part that this needs cannot be reached now; trying again later is safe.',
   SLOW_CONSUMER: 'The subscriber reads too slowly and was cut off; resume from the last position seen.',

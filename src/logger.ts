@@ -2,9 +2,16 @@ import { type Logger, pino } from 'pino';
 
 export type { Logger };
 
-/** A logger that writes JSON lines to stdout. `process` says which kind of process speaks. */
-export const createLogger = (level: string, processName: string): Logger =>
-  pino({ level, base: { process: processName, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+/**
+ * A logger that writes JSON lines. `process` says which kind of process speaks.
+ *
+ * @param fd Default: 1, stdout
+ */
+export const createLogger = (level: string, processName: string, fd = 1): Logger =>
+  pino(
+    { level, base: { process: processName, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(fd),
+  );
 
 /**
  * Reports errors of a connection that is retried over and over: the first, then one every ten seconds, so that an outage

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { documentedSettings, loadConfig } from '../src/config.ts';
 import { TaskFlowError } from '../src/errors.ts';
+
+/** As `openssl rand -hex 32` makes it. */
+const SECRET = '5e1f0c9a7b3d28e64f91a0c7d3b5826e9f04c1d7a2b8e35f60c94d1e7a83b52f';
 
 /** The lines of the message with which these settings are refused. */
 const problems = (env: Record<string, string>, needs: Parameters<typeof loadConfig>[0] = []): string[] => {
@@ -72,9 +76,37 @@ describe('reading settings', () => {
     ]);
   });
 
-  test('refuses a secret that is too short', () => {
-    expect(problems({ SECRET_KEY: 'x'.repeat(31) }, ['secret'])).toHaveLength(1);
-    expect(loadConfig(['secret'], { SECRET_KEY: 'x'.repeat(32) }).SECRET_KEY).toHaveLength(32);
+  test.each([
+    ['is too short', { SECRET_KEY: SECRET.slice(0, 31) }],
+    ['is too short for HS384', { SECRET_KEY: SECRET.slice(0, 47), ALGORITHM: 'HS384' }],
+    ['is too short for HS512', { SECRET_KEY: SECRET.slice(0, 63), ALGORITHM: 'HS512' }],
+    [
+      'is the one of .env.example',
+      { SECRET_KEY: readFileSync('.env.example', 'utf8').match(/^SECRET_KEY=(.+)$/m)?.[1] },
+    ],
+    ['says that it is to be changed', { SECRET_KEY: `${SECRET}-changeme` }],
+    ['is one character', { SECRET_KEY: 'x'.repeat(64) }],
+    ['is a word again and again', { SECRET_KEY: 'password123'.repeat(6) }],
+    ['is made of a few characters', { SECRET_KEY: '0101100111010010110100101100101101' }],
+  ])('refuses a secret that %s', (_what, env) => {
+    expect(problems(env as Record<string, string>, ['secret'])).toEqual([expect.stringMatching(/^SECRET_KEY: /)]);
+  });
+
+  test('takes a secret of random characters, as long as its algorithm asks for', () => {
+    for (const [ALGORITHM, length] of Object.entries({ HS256: 32, HS384: 48, HS512: 64 })) {
+      const SECRET_KEY = SECRET.slice(0, length);
+      expect(loadConfig(['secret'], { SECRET_KEY, ALGORITHM }).SECRET_KEY).toBe(SECRET_KEY);
+    }
+  });
+
+  test.each(['RS256', 'EdDSA'])('asks for a key file, and for no secret, to sign by %s', (ALGORITHM) => {
+    expect(problems({ ALGORITHM }, ['secret'])).toEqual([expect.stringMatching(/^PRIVATE_KEY_FILE: is not set/)]);
+    expect(loadConfig(['secret'], { ALGORITHM, PRIVATE_KEY_FILE: 'key.pem' }).SECRET_KEY).toBe('');
+  });
+
+  test('refuses less memory for a hash than argon2 takes for its threads', () => {
+    expect(problems({ PASSWORD_MEMORY_KIB: '15', PASSWORD_PARALLELISM: '2' })).toHaveLength(1);
+    expect(loadConfig([], { PASSWORD_MEMORY_KIB: '16', PASSWORD_PARALLELISM: '2' }).PASSWORD_MEMORY_KIB).toBe(16);
   });
 
   test('has a unit and a meaning for each setting', () => {

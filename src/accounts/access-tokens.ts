@@ -1,62 +1,118 @@
-import { errors, jwtVerify, SignJWT } from 'jose';
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
 import { TaskFlowError } from '../errors.ts';
-
-const ISSUER = 'taskflow';
-const AUDIENCE = 'taskflow';
+import type { SigningKeys } from './signing-keys.ts';
 
 export interface TokenOptions {
-  secret: string;
-  algorithm: 'HS256' | 'HS384' | 'HS512';
-  /** How long a token is valid, in minutes. */
+  keys: SigningKeys;
+  /** Who makes the tokens, and for whom: others' tokens are refused, though the same key may have signed them. */
+  issuer: string;
+  audience: string;
+  /** How long the token of a login is valid, in minutes. */
   expiresInMinutes: number;
+}
+
+/** What a watch token is for, and what stands behind it: a login (by its version) or an API key. */
+export interface WatchGrant {
+  userId: string;
+  tokenVersion?: number | undefined;
+  apiKeyId?: string | undefined;
+  taskIds: readonly string[];
+  tags: readonly string[];
 }
 
 export interface VerifiedToken {
   userId: string;
   /** Seconds since 1970. */
   expiresAt: number;
+  /** Of the user's tokens when this one was made; undefined where an API key stands behind it. */
+  tokenVersion: number | undefined;
+  apiKeyId?: string;
+  /** With a watch token. */
+  watches?: { taskIds: string[]; tags: string[] };
 }
 
-/** Makes and checks the tokens of logins: JWTs whose subject is the user's id. */
+export interface IssuedToken {
+  token: string;
+  expiresAt: Date;
+}
+
+/** Tokens of the first release have no version: they are of the first. */
+const LoginClaims = z.object({ sub: z.uuid(), exp: z.number(), ver: z.int().default(0) });
+const WatchClaims = z.object({
+  sub: z.uuid(),
+  exp: z.number(),
+  ver: z.int().optional(),
+  key: z.uuid().optional(),
+  ids: z.array(z.uuid()),
+  tags: z.array(z.string()),
+});
+
+/** Makes and checks tokens: JWTs whose subject is the user's id. Those of watchers have an audience of their own. */
 export class AccessTokens {
-  readonly #key: Uint8Array;
   readonly #options: TokenOptions;
+  readonly #watchAudience: string;
 
   constructor(options: TokenOptions) {
-    this.#key = new TextEncoder().encode(options.secret);
     this.#options = options;
+    this.#watchAudience = `${options.audience}:watch`;
   }
 
-  async issue(userId: string): Promise<{ token: string; expiresAt: Date }> {
-    const { algorithm, expiresInMinutes } = this.#options;
-    const now = Math.floor(Date.now() / 1_000);
-    const expiresAt = now + expiresInMinutes * 60;
-    const token = await new SignJWT()
-      .setProtectedHeader({ alg: algorithm })
-      .setIssuer(ISSUER)
-      .setAudience(AUDIENCE)
-      .setSubject(userId)
-      .setIssuedAt(now)
-      .setExpirationTime(expiresAt)
-      .sign(this.#key);
-    return { token, expiresAt: new Date(expiresAt * 1_000) };
+  /** The token of a login. */
+  issue(user: { id: string; tokenVersion: number }): Promise<IssuedToken> {
+    const { audience, expiresInMinutes } = this.#options;
+    return this.#sign({ sub: user.id, ver: user.tokenVersion }, audience, expiresInMinutes);
+  }
+
+  /** A token that only shows some tasks. */
+  issueForWatching(grant: WatchGrant, expiresInMinutes: number): Promise<IssuedToken> {
+    const { userId, tokenVersion, apiKeyId, taskIds, tags } = grant;
+    const claims = { sub: userId, ver: tokenVersion, key: apiKeyId, ids: taskIds, tags };
+    return this.#sign(claims, this.#watchAudience, expiresInMinutes);
   }
 
   /** @throws TaskFlowError UNAUTHENTICATED for a token that is expired, forged, or not ours */
   async verify(token: string): Promise<VerifiedToken> {
     try {
-      const { payload } = await jwtVerify(token, this.#key, {
-        issuer: ISSUER,
-        audience: AUDIENCE,
+      const { keys, issuer, audience } = this.#options;
+      const { payload } = await jwtVerify(token, keys.checking, {
+        issuer,
+        audience: [audience, this.#watchAudience],
         // Pinned: a token may not choose how it is checked.
-        algorithms: [this.#options.algorithm],
+        algorithms: [keys.algorithm],
         requiredClaims: ['sub', 'exp'],
       });
-      return { userId: payload.sub as string, expiresAt: payload.exp as number };
+      return payload.aud === audience ? toLogin(payload) : toWatch(payload);
     } catch (error) {
       const message =
         error instanceof errors.JWTExpired ? 'The token has expired; log in again.' : 'The token is not valid.';
       throw new TaskFlowError('UNAUTHENTICATED', message, {}, { cause: error });
     }
   }
+
+  async #sign(claims: Record<string, unknown>, audience: string, expiresInMinutes: number): Promise<IssuedToken> {
+    const { keys, issuer } = this.#options;
+    const now = Math.floor(Date.now() / 1_000);
+    const expiresAt = now + expiresInMinutes * 60;
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: keys.algorithm })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setIssuedAt(now)
+      .setExpirationTime(expiresAt)
+      .sign(keys.signing);
+    return { token, expiresAt: new Date(expiresAt * 1_000) };
+  }
 }
+
+const toLogin = (payload: JWTPayload): VerifiedToken => {
+  const { sub, exp, ver } = LoginClaims.parse(payload);
+  return { userId: sub, expiresAt: exp, tokenVersion: ver };
+};
+
+/** Also of a token for several audiences, which none of ours is: it lacks the claims. */
+const toWatch = (payload: JWTPayload): VerifiedToken => {
+  const { sub, exp, ver, key, ids, tags } = WatchClaims.parse(payload);
+  const watched = { userId: sub, expiresAt: exp, tokenVersion: ver, watches: { taskIds: ids, tags } };
+  return key === undefined ? watched : { ...watched, apiKeyId: key };
+};

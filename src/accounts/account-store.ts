@@ -1,9 +1,10 @@
-import type { Database } from '../database/client.ts';
-import type { ApiKey, ApiKeyScope, User } from '../database/generated/client/client.ts';
+import type { Database, DatabaseSession } from '../database/client.ts';
+import type { User } from '../database/generated/client/client.ts';
 import { isUniqueViolation } from '../database/outage.ts';
 import { TaskFlowError } from '../errors.ts';
+import { insertAuditEntry, type NewAuditEntry } from './audit-store.ts';
 
-export type { ApiKey, User };
+export type { User };
 
 export interface NewUser {
   id: string;
@@ -16,15 +17,19 @@ export interface NewUser {
 /**
  * Writes a user and the feed of their tasks' events, without which they could not submit.
  *
+ * @param address the client's, for the audit log
  * @throws TaskFlowError CONFLICT when the email or the username is taken
  */
-export const insertUser = async (database: Database, user: NewUser): Promise<User> => {
+export const insertUser = async (database: Database, user: NewUser, address: string | undefined): Promise<User> => {
   try {
-    const [created] = await database.$transaction([
-      database.user.create({ data: user }),
-      database.ownerFeed.create({ data: { ownerId: user.id } }),
-    ]);
-    return created;
+    return await database.$transaction(async (transaction) => {
+      const isAdmin = await isFirstUser(transaction);
+      const created = await transaction.user.create({ data: { ...user, isAdmin } });
+      await transaction.ownerFeed.create({ data: { ownerId: user.id } });
+      const entry = { actorId: user.id, target: user.id, address, action: 'SIGNED_UP' } as const;
+      await insertAuditEntry(transaction, isAdmin ? { ...entry, detail: { isAdmin } } : entry);
+      return created;
+    });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     const taken = await database.user.findUnique({ where: { email: user.email }, select: { id: true } });
@@ -33,43 +38,80 @@ export const insertUser = async (database: Database, user: NewUser): Promise<Use
   }
 };
 
+/**
+ * Was there never a user before? Feeds are kept when accounts are deleted: whoever signs up after the last user has left is
+ * not the first, and does not get to see that user's tasks.
+ *
+ * Of several that sign up at once, the others wait for the first one's commit here. Later ones take no lock.
+ */
+const isFirstUser = async (transaction: DatabaseSession): Promise<boolean> => {
+  if (await hasFeeds(transaction)) return false;
+  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('taskflow_first_user'))`;
+  return !(await hasFeeds(transaction));
+};
+
+const hasFeeds = async (session: DatabaseSession): Promise<boolean> => {
+  const [row] = await session.$queryRaw<{ found: boolean }[]>`SELECT EXISTS (SELECT FROM owner_feeds) AS found`;
+  return row?.found ?? false;
+};
+
 /** @param identifier an email or a username; usernames hold no "@" */
 export const findUserByIdentifier = (database: Database, identifier: string): Promise<User | null> =>
   identifier.includes('@')
     ? database.user.findUnique({ where: { email: identifier.toLowerCase() } })
     : database.user.findUnique({ where: { username: identifier.toLowerCase() } });
 
-export interface NewApiKey {
-  id: string;
-  userId: string;
-  name: string;
-  prefix: string;
-  secretHash: Uint8Array<ArrayBuffer>;
-  scopes: ApiKeyScope[];
-  expiresAt: Date;
-}
+export const findUserById = (database: Database, id: string): Promise<User | null> =>
+  database.user.findUnique({ where: { id } });
 
-export const insertApiKey = (database: Database, key: NewApiKey): Promise<ApiKey> =>
-  database.apiKey.create({ data: key });
-
-/** Can the key still be used? */
-export const isActive = ({ revokedAt, expiresAt }: Pick<ApiKey, 'revokedAt' | 'expiresAt'>): boolean =>
-  revokedAt === null && (expiresAt === null || expiresAt.getTime() > Date.now());
-
-/** @returns the key with this hash, whether it is active or not */
-export const findApiKeyByHash = (database: Database, secretHash: Uint8Array<ArrayBuffer>): Promise<ApiKey | null> =>
-  database.apiKey.findUnique({ where: { secretHash } });
-
-/** Revokes a key; one that was revoked before stays as it is. @returns the key, or null where the user has no such key */
-export const markRevoked = async (database: Database, userId: string, id: string): Promise<ApiKey | null> => {
-  await database.apiKey.updateMany({ where: { id, userId, revokedAt: null }, data: { revokedAt: new Date() } });
-  return database.apiKey.findUnique({ where: { id, userId } });
+/** Stores another hash of the same password, unless it was changed meanwhile. */
+export const replaceHash = async (database: Database, user: User, passwordHash: string): Promise<void> => {
+  await database.user.updateMany({ where: { id: user.id, passwordHash: user.passwordHash }, data: { passwordHash } });
 };
 
-/** Notes when keys were last used, many at once; never sets a time back. */
-export const writeLastUsed = async (database: Database, uses: ReadonlyMap<string, Date>): Promise<void> => {
-  await database.$executeRaw`
-    UPDATE api_keys k SET last_used_at = u.at
-    FROM unnest(${[...uses.keys()]}::uuid[], ${[...uses.values()].map((at) => at.toISOString())}::timestamptz[]) AS u(id, at)
-    WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`;
+/**
+ * Stores another password, with which all tokens from before end.
+ *
+ * @returns the user as it is now; undefined, and nothing is changed, when it was changed meanwhile
+ */
+export const replacePassword = (
+  database: Database,
+  { id, tokenVersion }: User,
+  passwordHash: string,
+  entry: NewAuditEntry,
+): Promise<User | undefined> =>
+  database.$transaction(async (transaction) => {
+    const [changed] = await transaction.user.updateManyAndReturn({
+      where: { id, tokenVersion },
+      data: { passwordHash, tokenVersion: { increment: 1 } },
+    });
+    if (changed) await insertAuditEntry(transaction, entry);
+    return changed;
+  });
+
+/** Deletes a user and their API keys. Their feed is kept: no transition of their tasks could be recorded without it. */
+export const deleteUser = async (database: Database, id: string, entry: NewAuditEntry): Promise<void> => {
+  await database.$transaction(async (transaction) => {
+    const { count } = await transaction.user.deleteMany({ where: { id } });
+    if (count > 0) await insertAuditEntry(transaction, entry);
+  });
 };
+
+/** @returns the user as it is now; null where there is none */
+export const writeIsAdmin = (
+  database: Database,
+  { id }: Pick<User, 'id'>,
+  isAdmin: boolean,
+  entry: NewAuditEntry,
+): Promise<User | null> =>
+  database.$transaction(async (transaction) => {
+    const [changed] = await transaction.user.updateManyAndReturn({
+      where: { id, isAdmin: !isAdmin },
+      data: { isAdmin },
+    });
+    if (changed) await insertAuditEntry(transaction, entry);
+    return changed ?? transaction.user.findUnique({ where: { id } });
+  });
+
+/** All users, in the order in which they signed up. */
+export const listUsers = (database: Database): Promise<User[]> => database.user.findMany({ orderBy: { id: 'asc' } });

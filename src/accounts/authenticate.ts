@@ -1,12 +1,14 @@
+import { timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
-import type { AccessTokens } from './access-tokens.ts';
-import { type ApiKey, findApiKeyByHash, isActive } from './account-store.ts';
+import type { AccessTokens, VerifiedToken } from './access-tokens.ts';
 import { hashSecret, looksLikeSecret } from './api-key-secret.ts';
+import { findApiKeyById, findShownApiKey, findTokenState, type ShownApiKey } from './credential-store.ts';
 import { KeyUsage } from './key-usage.ts';
-import type { Principal } from './principal.ts';
+import { ADMINS_SCOPES, type Principal } from './principal.ts';
+import { isRevokedBy, type Revocation } from './revocation.ts';
 
 /** What a request shows to say who it comes from. Names compare without case. */
 export interface Credentials {
@@ -21,21 +23,15 @@ const CACHE_MS = 1_000;
 const MAX_CACHED = 10_000;
 const BEARER = /^Bearer +([^\s]+) *$/i;
 
-interface Verified {
-  principal: Principal;
-  /** When the credentials run out, in ms since 1970. */
-  expiresAtMs: number;
-}
-
 /** Finds out who is asking. Remembers what it found for a second, so that busy callers cost a query a second. */
 export class Authenticator {
   readonly #database: Database;
   readonly #tokens: AccessTokens;
   readonly #usage: KeyUsage;
   /** By the hash of what was shown: nothing here can be used to log in. */
-  readonly #verified: LRUCache<string, Verified, string>;
-  /** Keys revoked on this node: a look-up that began before must not bring them back. */
-  readonly #revoked = new LRUCache<string, true>({ max: MAX_CACHED, ttl: 60 * CACHE_MS });
+  readonly #verified: LRUCache<string, Principal, string>;
+  /** What was revoked lately, by the id of the key or user: a look-up that began before must not bring it back. */
+  readonly #revoked = new LRUCache<string, Revocation>({ max: MAX_CACHED, ttl: 60 * CACHE_MS });
 
   constructor(database: Database, tokens: AccessTokens, logger: Logger) {
     this.#database = database;
@@ -56,19 +52,17 @@ export class Authenticator {
   async authenticate({ authorization, apiKey }: Credentials): Promise<Principal | undefined> {
     const shown = apiKey?.trim() || (authorization === undefined ? undefined : bearerOf(authorization));
     if (!shown) return undefined;
-    const verified = await this.#verified.fetch(hashSecret(shown).toString('base64url'), { context: shown });
-    if (!verified || verified.expiresAtMs <= Date.now()) throw expired(shown);
-    const { apiKeyId } = verified.principal;
-    if (apiKeyId !== undefined) {
-      if (this.#revoked.has(apiKeyId)) throw wrongKey();
-      this.#usage.note(apiKeyId);
-    }
-    return verified.principal;
+    const principal = await this.#verified.fetch(hashSecret(shown).toString('base64url'), { context: shown });
+    if (!principal || principal.expiresAtMs <= Date.now() || this.#isRevoked(principal)) throw refused(shown);
+    if (principal.apiKeyId !== undefined && !principal.watched) this.#usage.note(principal.apiKeyId);
+    return principal;
   }
 
-  /** From now on this API key no longer works here. */
-  forget(apiKeyId: string): void {
-    this.#revoked.set(apiKeyId, true);
+  /** From now on these credentials no longer work here. */
+  forget(revocation: Revocation): void {
+    const id = revocation.what === 'key' ? revocation.apiKeyId : revocation.userId;
+    // What was said of a deleted account stays.
+    if (this.#revoked.peek(id)?.what !== 'account') this.#revoked.set(id, revocation);
   }
 
   /** Writes what was noted about the use of API keys. */
@@ -76,20 +70,69 @@ export class Authenticator {
     return this.#usage.flush();
   }
 
-  async #verify(shown: string): Promise<Verified> {
-    if (shown.startsWith('tf_')) return this.#verifyApiKey(shown);
-    const { userId, expiresAt } = await this.#tokens.verify(shown);
-    return { principal: { userId, scopes: 'all' }, expiresAtMs: expiresAt * 1_000 };
+  #isRevoked(principal: Principal): boolean {
+    if (this.#revoked.size === 0) return false;
+    return [principal.userId, principal.apiKeyId].some((id) => {
+      const revocation = id === undefined ? undefined : this.#revoked.get(id);
+      return revocation !== undefined && isRevokedBy(revocation, principal);
+    });
   }
 
-  async #verifyApiKey(secret: string): Promise<Verified> {
-    const apiKey = looksLikeSecret(secret) ? await findApiKeyByHash(this.#database, hashSecret(secret)) : null;
-    if (!apiKey || !isActive(apiKey)) throw wrongKey();
-    return { principal: principalOf(apiKey), expiresAtMs: apiKey.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY };
+  async #verify(shown: string): Promise<Principal> {
+    if (shown.startsWith('tf_')) return this.#verifyApiKey(shown);
+    const token = await this.#tokens.verify(shown);
+    return token.apiKeyId === undefined ? this.#verifyToken(token) : this.#verifyWatcherOfKey(token, token.apiKeyId);
+  }
+
+  async #verifyApiKey(secret: string): Promise<Principal> {
+    if (!looksLikeSecret(secret)) throw refused(secret);
+    const hash = hashSecret(secret);
+    const apiKey = await findShownApiKey(this.#database, hash);
+    // The index has compared the hashes already, of which a caller cannot choose the beginning; this takes the same time
+    // wherever they differ.
+    if (!apiKey || !timingSafeEqual(apiKey.secretHash, hash)) throw refused(secret);
+    return principalOfKey(apiKey);
+  }
+
+  async #verifyToken(token: VerifiedToken): Promise<Principal> {
+    const user = await findTokenState(this.#database, token.userId);
+    if (!user || user.tokenVersion !== token.tokenVersion) throw refused('');
+    const { userId, tokenVersion } = token;
+    const principal: Principal = {
+      userId,
+      scopes: 'all',
+      isAdmin: user.isAdmin,
+      tokenVersion,
+      expiresAtMs: token.expiresAt * 1_000,
+    };
+    return token.watches ? watcher(principal, token.watches) : principal;
+  }
+
+  /** It is worth no more than the key that it was made with. */
+  async #verifyWatcherOfKey(token: VerifiedToken, apiKeyId: string): Promise<Principal> {
+    const apiKey = await findApiKeyById(this.#database, token.userId, apiKeyId);
+    if (!apiKey || !token.watches) throw refused('');
+    const ofKey = principalOfKey(apiKey);
+    const expiresAtMs = Math.min(ofKey.expiresAtMs, token.expiresAt * 1_000);
+    return watcher({ ...ofKey, expiresAtMs }, token.watches);
   }
 }
 
-const principalOf = ({ id, userId, scopes }: ApiKey): Principal => ({ userId, scopes: new Set(scopes), apiKeyId: id });
+const principalOfKey = ({ id, userId, scopes, ownerIsAdmin, expiresAt, rateLimitPerHour }: ShownApiKey): Principal => ({
+  userId,
+  scopes: new Set(scopes.filter((scope) => ownerIsAdmin || !ADMINS_SCOPES.has(scope))),
+  apiKeyId: id,
+  isAdmin: false,
+  expiresAtMs: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+  ...(rateLimitPerHour === null ? {} : { rateLimitPerHour }),
+});
+
+const watcher = (principal: Principal, { taskIds, tags }: { taskIds: string[]; tags: string[] }): Principal => ({
+  ...principal,
+  scopes: new Set(),
+  isAdmin: false,
+  watched: { ownerId: principal.userId, taskIds, tags },
+});
 
 const bearerOf = (authorization: string): string => {
   const token = BEARER.exec(authorization)?.[1];
@@ -97,8 +140,10 @@ const bearerOf = (authorization: string): string => {
   return token;
 };
 
-const wrongKey = (): TaskFlowError =>
-  new TaskFlowError('UNAUTHENTICATED', 'The API key is not valid, has expired or was revoked.');
-
-const expired = (shown: string): TaskFlowError =>
-  shown.startsWith('tf_') ? wrongKey() : new TaskFlowError('UNAUTHENTICATED', 'The token has expired; log in again.');
+const refused = (shown: string): TaskFlowError =>
+  new TaskFlowError(
+    'UNAUTHENTICATED',
+    shown.startsWith('tf_')
+      ? 'The API key is not valid, has expired or was revoked.'
+      : 'The token has expired or was ended; log in again.',
+  );

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
-import { writeLastUsed } from './account-store.ts';
+import { writeLastUsed } from './api-key-store.ts';
 
 /** How exact `lastUsedAt` is, in ms: a key in constant use costs one write a minute. */
 const PRECISION_MS = 60_000;

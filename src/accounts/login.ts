@@ -1,7 +1,9 @@
 import { TaskFlowError } from '../errors.ts';
-import { findUserByIdentifier } from './account-store.ts';
-import { isPassword } from './passwords.ts';
-import { type AccountServices, openSession, PASSWORD_LENGTH, type Session } from './sign-up.ts';
+import type { AccountServices } from './account-services.ts';
+import { findUserByIdentifier, replaceHash, type User } from './account-store.ts';
+import { insertAuditEntry } from './audit-store.ts';
+import { isPasswordOf } from './check-password.ts';
+import { openSession, type Session } from './sign-up.ts';
 
 export interface LoginInput {
   /** An email or a username. */
@@ -14,14 +16,25 @@ const MAX_IDENTIFIER_LENGTH = 254;
 /**
  * Gives a token for an account's password. Takes the same time, and says the same, whether the account exists or not.
  *
+ * @param address the client's
  * @throws TaskFlowError UNAUTHENTICATED
  */
-export const login = async (services: AccountServices, { identifier, password }: LoginInput): Promise<Session> => {
-  const isPlausible =
-    identifier.length <= MAX_IDENTIFIER_LENGTH && !identifier.includes('\0') && password.length <= PASSWORD_LENGTH.max;
+export const login = async (
+  services: AccountServices,
+  { identifier, password }: LoginInput,
+  address?: string,
+): Promise<Session> => {
+  const isPlausible = identifier.length <= MAX_IDENTIFIER_LENGTH && !identifier.includes('\0');
   const user = isPlausible ? await findUserByIdentifier(services.database, identifier.trim()) : null;
-  // Longer passwords than any account has are not hashed: that would be work for free.
-  const isRight = await isPassword(user?.passwordHash, isPlausible ? password : '');
+  const isRight = await isPasswordOf(services, user, password, address);
   if (!user || !isRight) throw new TaskFlowError('UNAUTHENTICATED', 'The email, username or password is wrong.');
+  await renewHash(services, user, password);
+  await insertAuditEntry(services.database, { actorId: user.id, action: 'LOGGED_IN', address });
   return openSession(services, user);
+};
+
+/** Only now is the password there to make a hash of what the settings ask for today. */
+const renewHash = async ({ database, passwords }: AccountServices, user: User, password: string): Promise<void> => {
+  if (!passwords.isOutdated(user.passwordHash)) return;
+  await replaceHash(database, user, await passwords.hash(password));
 };

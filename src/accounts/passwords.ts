@@ -1,20 +1,39 @@
-import { argon2id, hash, verify } from 'argon2';
+import { argon2id, hash, needsRehash, verify } from 'argon2';
 
-/** OWASP's recommendation for argon2id: 19 MiB, two passes. About 20 ms on one core. */
-const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+/** What a hash costs: argon2id's parameters. */
+export interface PasswordCosts {
+  memoryKib: number;
+  passes: number;
+  parallelism: number;
+}
 
-/** @returns the hash with its salt and parameters, in the PHC string format */
-export const hashPassword = (password: string): Promise<string> => hash(password, PARAMETERS);
+/** Hashes and checks passwords with argon2id. */
+export class Passwords {
+  readonly #parameters: { memoryCost: number; timeCost: number; parallelism: number };
+  #dummy: Promise<string> | undefined;
 
-let dummyHash: Promise<string> | undefined;
+  constructor({ memoryKib, passes, parallelism }: PasswordCosts) {
+    this.#parameters = { memoryCost: memoryKib, timeCost: passes, parallelism };
+  }
 
-/**
- * Checks a password. Without a hash it does the same work and says no, so that the time of an answer does not tell
- * whether an account exists.
- */
-export const isPassword = async (passwordHash: string | undefined, password: string): Promise<boolean> => {
-  dummyHash ??= hashPassword('nobody has this password');
-  const dummy = await dummyHash;
-  const matches = await verify(passwordHash ?? dummy, password);
-  return matches && passwordHash !== undefined;
-};
+  /** @returns the hash with its salt and parameters, in the PHC string format */
+  hash(password: string): Promise<string> {
+    return hash(password, { type: argon2id, ...this.#parameters });
+  }
+
+  /**
+   * Checks a password. Without a hash it does the same work and says no, so that the time of an answer does not tell
+   * whether an account exists.
+   */
+  async matches(passwordHash: string | undefined, password: string): Promise<boolean> {
+    this.#dummy ??= this.hash('nobody has this password');
+    const dummy = await this.#dummy;
+    const matches = await verify(passwordHash ?? dummy, password);
+    return matches && passwordHash !== undefined;
+  }
+
+  /** Was this hash made with other parameters than those of the settings? */
+  isOutdated(passwordHash: string): boolean {
+    return needsRehash(passwordHash, this.#parameters);
+  }
+}

@@ -1,12 +1,15 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
-import type { Database } from '../database/client.ts';
-import type { AccessTokens } from './access-tokens.ts';
+import type { AccountServices } from './account-services.ts';
 import { insertUser, type User } from './account-store.ts';
-import { hashPassword } from './passwords.ts';
 
 export const PASSWORD_LENGTH = { min: 8, max: 200 } as const;
 const MAX_EMAIL_LENGTH = 254;
+
+export const PasswordSchema = z
+  .string()
+  .min(PASSWORD_LENGTH.min, `must have at least ${PASSWORD_LENGTH.min} characters`)
+  .max(PASSWORD_LENGTH.max, `must have at most ${PASSWORD_LENGTH.max} characters`);
 
 /** Emails and usernames compare without case: they become lower case here. */
 export const SignUpSchema = z.object({
@@ -19,18 +22,10 @@ export const SignUpSchema = z.object({
       /^[a-z0-9][a-z0-9_.-]{2,31}$/,
       'must have 3 to 32 letters, digits, "_", "." or "-", and begin with a letter or digit',
     ),
-  password: z
-    .string()
-    .min(PASSWORD_LENGTH.min, `must have at least ${PASSWORD_LENGTH.min} characters`)
-    .max(PASSWORD_LENGTH.max, `must have at most ${PASSWORD_LENGTH.max} characters`),
+  password: PasswordSchema,
 });
 
 export type SignUpInput = z.output<typeof SignUpSchema>;
-
-export interface AccountServices {
-  database: Database;
-  tokens: AccessTokens;
-}
 
 export interface Session {
   token: string;
@@ -39,22 +34,24 @@ export interface Session {
 }
 
 /**
- * Makes an account and logs it in.
+ * Makes an account and logs it in. The first one of an installation is an admin's.
  *
  * @param input as it comes out of `SignUpSchema`
+ * @param address the client's
  * @throws TaskFlowError CONFLICT when the email or the username is taken
  */
 export const signUp = async (
   services: AccountServices,
   { email, username, password }: SignUpInput,
+  address?: string,
 ): Promise<Session> => {
-  const passwordHash = await hashPassword(password);
-  const user = await insertUser(services.database, { id: uuidv7(), email, username, passwordHash });
+  const passwordHash = await services.passwords.hash(password);
+  const user = await insertUser(services.database, { id: uuidv7(), email, username, passwordHash }, address);
   return openSession(services, user);
 };
 
 /** A new token for a user who has shown who they are. */
 export const openSession = async ({ tokens }: AccountServices, user: User): Promise<Session> => ({
-  ...(await tokens.issue(user.id)),
+  ...(await tokens.issue(user)),
   user,
 });

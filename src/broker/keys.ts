@@ -27,6 +27,7 @@ export const REALTIME_CHANNELS = 16;
 export const realtimeChannel = (prefix: string, lane: string, index: number): string =>
   `${prefix}:${lane}:realtime:${index}`;
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
+export const revocationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:revocations`;
 
 /** Pub/sub channel of a shard on which workers are told that a task of theirs is to stop. */
 export const controlChannel = (tag: string): string => `${tag}:control`;

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MigrationList, SchemaContainer } from '@prisma/schema-engine-wasm';
-import pg from 'pg';
-import { TaskFlowError } from '../errors.ts';
+import { connect } from './connect.ts';
 import { withSchemaEngine } from './schema-engine.ts';
+import { whileBusy } from './while-busy.ts';
 
 const SCHEMA_FILE = fileURLToPath(new URL('../../prisma/schema.prisma', import.meta.url));
 
@@ -30,7 +30,9 @@ export const applyMigrations = async (databaseUrl: string): Promise<string[]> =>
     const applied = await withSchemaEngine({ databaseUrl, schema: readSchema(SCHEMA_FILE) }, (engine) =>
       engine.applyMigrations({ migrationsList: readMigrations(SCHEMA_FILE), filters: NO_FILTERS }),
     );
-    await client.query(`SELECT taskflow_ensure_partitions(now() - interval '1 day', $1)`, [PARTITION_DAYS]);
+    await whileBusy(() =>
+      client.query(`SELECT taskflow_ensure_partitions(now() - interval '1 day', $1)`, [PARTITION_DAYS]),
+    );
     return applied.appliedMigrationNames;
   } finally {
     await client.end();
@@ -59,19 +61,6 @@ export const findDrift = async (emptyDatabaseUrl: string, schemaFile = SCHEMA_FI
 };
 
 const NO_FILTERS = { externalTables: [], externalEnums: [] };
-
-const connect = async (databaseUrl: string): Promise<pg.Client> => {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-  // A connection that breaks is reported by the query that runs on it.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (error) {
-    const reason = error instanceof AggregateError ? error.errors.map(String).join(', ') : (error as Error).message;
-    throw new TaskFlowError('UNAVAILABLE', `PostgreSQL cannot be reached: ${reason}`, {}, { cause: error });
-  }
-  return client;
-};
 
 const readSchema = (file: string): SchemaContainer => ({ path: file, content: readFileSync(file, 'utf8') });
 

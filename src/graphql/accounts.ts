@@ -1,7 +1,9 @@
+import { changePassword } from '../accounts/change-password.ts';
+import { deleteAccount } from '../accounts/delete-account.ts';
 import { login } from '../accounts/login.ts';
-import { type Session, SignUpSchema, signUp } from '../accounts/sign-up.ts';
+import { PasswordSchema, type Session, SignUpSchema, signUp } from '../accounts/sign-up.ts';
 import { builder } from './builder.ts';
-import { notAuthenticated, requirePrincipal } from './context.ts';
+import { callerOf, notAuthenticated, requirePrincipal } from './context.ts';
 
 export const UserType = builder.prismaObject('User', {
   description: 'Somebody with an account.',
@@ -9,6 +11,7 @@ export const UserType = builder.prismaObject('User', {
     id: t.exposeID('id', { description: 'A UUIDv7.' }),
     email: t.exposeString('email', { description: 'In lower case.' }),
     username: t.exposeString('username', { description: 'In lower case.' }),
+    isAdmin: t.exposeBoolean('isAdmin', { description: "Sees and manages everybody's tasks, and all queues." }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was made.' }),
   }),
 });
@@ -63,12 +66,33 @@ builder.mutationFields((t) => ({
     type: SessionType,
     description: 'Makes an account and logs it in.',
     args: { input: t.arg({ type: SignUpInput, required: true, description: 'The account.' }) },
-    resolve: (_root, { input }, { services }) => signUp(services, input),
+    resolve: (_root, { input }, { services, address }) => signUp(services, input, address),
   }),
   login: t.field({
     type: SessionType,
     description: 'Gives a token for a password.',
     args: { input: t.arg({ type: LoginInput, required: true, description: 'Who is logging in.' }) },
-    resolve: (_root, { input }, { services }) => login(services, input),
+    resolve: (_root, { input }, { services, address }) => login(services, input, address),
+  }),
+  changePassword: t.field({
+    type: SessionType,
+    description:
+      'Changes the password, and ends all tokens from before: other logins and their watch tokens. API keys go on. BAD_USER_INPUT when the current password is wrong.',
+    args: {
+      current: t.arg.string({ required: true, description: 'The present password.' }),
+      new: t.arg.string({ required: true, validate: PasswordSchema, description: '8 to 200 characters.' }),
+    },
+    authScopes: { login: true },
+    resolve: (_root, args, context) => changePassword(context.services, callerOf(context), args.current, args.new),
+  }),
+  deleteAccount: t.boolean({
+    description:
+      'Deletes the account with its API keys, and ends all its tokens. Its tasks go on, and are dropped in their time. BAD_USER_INPUT when the password is wrong.',
+    args: { password: t.arg.string({ required: true, description: 'The present password.' }) },
+    authScopes: { login: true },
+    resolve: async (_root, { password }, context) => {
+      await deleteAccount(context.services, callerOf(context), password);
+      return true;
+    },
   }),
 }));

@@ -1,23 +1,24 @@
-import { isActive } from '../accounts/account-store.ts';
 import {
   type API_KEY_SCOPES,
   CreateApiKeySchema,
-  type CreatedApiKey,
-  createApiKey,
   EXPIRES_IN_DAYS,
-  revokeApiKey,
-} from '../accounts/api-keys.ts';
+  MAX_OVERLAP_MINUTES,
+} from '../accounts/api-key-input.ts';
+import { isActive } from '../accounts/api-key-store.ts';
+import { type CreatedApiKey, createApiKey, revokeApiKey, rotateApiKey } from '../accounts/api-keys.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { callerOf, requirePrincipal } from './context.ts';
 
 const ApiKeyScopeType = builder.enumType('ApiKeyScope', {
   description: 'What an API key allows.',
   values: {
     TASKS_READ: { description: 'Reading and watching tasks, queues and workers.' },
     TASKS_WRITE: { description: 'Submitting and changing tasks.' },
-    QUEUES_ADMIN: { description: 'Pausing and resuming queues.' },
-    KEYS_ADMIN: { description: 'Making, listing and revoking API keys.' },
+    QUEUES_ADMIN: {
+      description: 'Pausing and resuming queues. Only admins give it, and it counts while they are admins.',
+    },
+    KEYS_ADMIN: { description: 'Making, listing, rotating and revoking API keys, with no more scopes than its own.' },
     WORKER: { description: 'Working on tasks.' },
   } satisfies Record<(typeof API_KEY_SCOPES)[number], object>,
 });
@@ -35,6 +36,10 @@ const ApiKeyType = builder.prismaObject('ApiKey', {
       type: 'DateTime',
       nullable: true,
       description: 'When it was last used, to the minute.',
+    }),
+    rateLimitPerHour: t.exposeInt('rateLimitPerHour', {
+      nullable: true,
+      description: 'Requests in an hour, where it has a limit of its own.',
     }),
     isActive: t.boolean({ description: 'Neither expired nor revoked.', resolve: isActive }),
   }),
@@ -54,7 +59,13 @@ const CreateApiKeyInput = builder
     fields: (t) => ({
       name: t.string({ required: true, description: '1 to 100 characters.' }),
       scopes: t.field({ type: [ApiKeyScopeType], description: 'What it allows. Default: TASKS_READ and TASKS_WRITE.' }),
-      expiresInDays: t.int({ defaultValue: EXPIRES_IN_DAYS.initial, description: `1 to ${EXPIRES_IN_DAYS.max}.` }),
+      expiresInDays: t.int({
+        defaultValue: EXPIRES_IN_DAYS.initial,
+        description: `1 to ${EXPIRES_IN_DAYS.max}, or 0 for never, where the installation allows it.`,
+      }),
+      rateLimitPerHour: t.int({
+        description: "Requests in an hour. Default: they count as its user's. Only admins give more than a user has.",
+      }),
     }),
   })
   .validate(CreateApiKeySchema);
@@ -79,17 +90,29 @@ builder.mutationFields((t) => ({
     description: 'Makes an API key. The secret is in this answer and nowhere else, ever.',
     args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
     authScopes: { apiKey: 'KEYS_ADMIN' },
-    resolve: (_root, { input }, context) =>
-      createApiKey(context.services.database, requirePrincipal(context).userId, input),
+    resolve: (_root, { input }, context) => createApiKey(context.services, callerOf(context), input),
+  }),
+  rotateApiKey: t.field({
+    type: CreatedApiKeyType,
+    description:
+      'Puts a new API key, with an id of its own, into the place of another one: same name, scopes and rate, and as long a life. The old one goes on for the overlap.',
+    args: {
+      id: t.arg.id({ required: true, description: 'The key that is replaced.' }),
+      overlapMinutes: t.arg.int({
+        required: true,
+        description: `How long the old key still works: 0 to ${MAX_OVERLAP_MINUTES}, which is seven days.`,
+      }),
+    },
+    authScopes: { apiKey: 'KEYS_ADMIN' },
+    resolve: (_root, { id, overlapMinutes }, context) =>
+      rotateApiKey(context.services, callerOf(context), checkId(id), overlapMinutes),
   }),
   revokeApiKey: t.field({
     type: ApiKeyType,
-    description: 'Soft delete: the key stops working at once here, and within a second on every other node.',
+    description:
+      'Soft delete: the key stops working at once, and within a second in any case, on every node. What was open with it is cut off.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
     authScopes: { apiKey: 'KEYS_ADMIN' },
-    resolve: (_root, { id }, context) => {
-      const { database, authenticator } = context.services;
-      return revokeApiKey(database, authenticator, requirePrincipal(context).userId, checkId(id));
-    },
+    resolve: (_root, { id }, context) => revokeApiKey(context.services, callerOf(context), checkId(id)),
   }),
 }));

@@ -3,6 +3,7 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin, { AuthScopeFailureType } from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
+import { isLogin, mayRead, watchersForbidden } from '../accounts/principal.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import type PrismaTypes from '../database/generated/pothos-types.ts';
 import { getDatamodel } from '../database/generated/pothos-types.ts';
@@ -16,8 +17,14 @@ export interface SchemaTypes {
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
   AuthScopes: {
-    /** Any valid credentials. */
+    /** Any valid credentials but watch tokens. */
     signedIn: boolean;
+    /** Somebody's login, not an API key. */
+    login: boolean;
+    /** The login of an admin. */
+    admin: boolean;
+    /** Reading tasks: an API key with TASKS_READ, a login, or a watch token, which shows some tasks only. */
+    reader: boolean;
     /** What an API key must allow; a login allows everything. */
     apiKey: ApiKeyScope;
   };
@@ -58,13 +65,19 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   scopeAuth: {
     authorizeOnSubscribe: true,
     authScopes: (context) => ({
-      signedIn: context.principal !== undefined,
+      signedIn: context.principal !== undefined && !context.principal.watched,
+      login: context.principal !== undefined && isLogin(context.principal),
+      admin: context.principal?.isAdmin ?? false,
+      reader: context.principal !== undefined && mayRead(context.principal),
       apiKey: (scope) => isAllowed(context, scope),
     }),
     unauthorizedError: (_parent, context, _info, { failure }) => {
       if (!context.principal) return notAuthenticated();
-      const scope = failure.kind === AuthScopeFailureType.AuthScope ? ` It takes the scope ${failure.parameter}.` : '';
-      return new TaskFlowError('FORBIDDEN', `The API key does not allow this.${scope}`);
+      if (context.principal.watched) return watchersForbidden();
+      return new TaskFlowError(
+        'FORBIDDEN',
+        failure.kind === AuthScopeFailureType.AuthScope ? demand(failure) : 'The credentials do not allow this.',
+      );
     },
   },
   validation: {
@@ -76,6 +89,13 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     },
   },
 });
+
+/** What it would have taken. */
+const demand = ({ scope, parameter }: { scope: unknown; parameter: unknown }): string => {
+  if (scope === 'login') return 'This takes a login; API keys do not allow it.';
+  if (scope === 'admin') return 'This takes the login of an admin.';
+  return `The API key does not allow this. It takes the scope ${scope === 'reader' ? 'TASKS_READ' : parameter}.`;
+};
 
 builder.queryType({ description: 'What can be asked.' });
 builder.mutationType({ description: 'What can be done.' });

@@ -1,7 +1,11 @@
 import type { Logger } from 'pino';
+import type { AccountServices } from '../accounts/account-services.ts';
+import type { Caller } from '../accounts/audit.ts';
 import type { Authenticator } from '../accounts/authenticate.ts';
-import { hasScope, type Principal } from '../accounts/principal.ts';
-import type { AccountServices } from '../accounts/sign-up.ts';
+import type { Lockout } from '../accounts/lockout.ts';
+import type { OpenSessions } from '../accounts/open-sessions.ts';
+import { hasScope, type Principal, watchersForbidden } from '../accounts/principal.ts';
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
@@ -22,6 +26,9 @@ export interface Services
     RetryServices,
     QueueServices {
   authenticator: Authenticator;
+  sessions: OpenSessions;
+  rateLimits: RateLimits;
+  lockout: Lockout;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;
   queueWatcher: QueueWatcher;
@@ -33,13 +40,39 @@ export interface Context {
   services: Services;
   /** Undefined for a request without credentials. */
   principal: Principal | undefined;
+  /** The client's, as the server sees it; undefined where an operation did not come over the network. */
+  address?: string | undefined;
 }
 
-/** @throws TaskFlowError UNAUTHENTICATED for a request without credentials */
-export const requirePrincipal = ({ principal }: Context): Principal => {
+/**
+ * @throws TaskFlowError UNAUTHENTICATED for a request without credentials; FORBIDDEN for a watch token, so that what does
+ * not think of them (see `requireReader`) is closed to them
+ */
+export const requirePrincipal = (context: Context): Principal => {
+  const principal = requireReader(context);
+  if (principal.watched) throw watchersForbidden();
+  return principal;
+};
+
+/**
+ * As `requirePrincipal`, for fields that are open to watch tokens. What they read must stay within `readingReachOf`.
+ *
+ * @throws TaskFlowError UNAUTHENTICATED for a request without credentials
+ */
+export const requireReader = ({ principal }: Context): Principal => {
   if (!principal) throw notAuthenticated();
   return principal;
 };
+
+/**
+ * Who does something, for the audit log.
+ *
+ * @throws as `requirePrincipal`
+ */
+export const callerOf = (context: Context): Caller => ({
+  principal: requirePrincipal(context),
+  address: context.address,
+});
 
 export const isAllowed = ({ principal }: Context, scope: ApiKeyScope): boolean =>
   principal !== undefined && hasScope(principal, scope);

@@ -3,7 +3,7 @@ import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
 import type { Logger } from 'pino';
 import { isBrokerOutage } from '../broker/outage.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
-import { type ErrorCode, TaskFlowError } from '../errors.ts';
+import { type ErrorCode, type ErrorDetails, TaskFlowError } from '../errors.ts';
 
 interface Shown {
   message: string;
@@ -15,25 +15,43 @@ const STATUS_OF_REQUEST: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
   UNAVAILABLE: 503,
   PAYLOAD_TOO_LARGE: 413,
+  RATE_LIMITED: 429,
 };
 const OK = 200;
 const TOO_LARGE = 413;
+/** What graphql thinks that the client meant: names that the schema has. */
+const SUGGESTION = / ?Did you mean .*\?$/s;
+
+export interface MaskOptions {
+  /** The `limit` of a request that is too large. */
+  maxRequestBytes: number;
+  /** Keeps names of the schema out of messages. */
+  hidesSuggestions: boolean;
+}
+
+/** What is for the HTTP layer in an error's extensions; no client sees it. */
+export interface HttpExtension {
+  status?: number;
+  headers?: Record<string, string>;
+  /** The status is only meant for clients that accept application/graphql-response+json. */
+  spec?: boolean;
+}
 
 /**
  * Makes of whatever was thrown an error that a client may see: TaskFlow's own with their code, GraphQL's own as
  * BAD_USER_INPUT, outages as UNAVAILABLE, and all others as INTERNAL with an id, under which the log has the whole of it.
- *
- * @param maxRequestBytes the `limit` of a request that is too large
  */
 export const createErrorMask =
-  (logger: Logger, maxRequestBytes: number) =>
+  (logger: Logger, options: MaskOptions) =>
   (error: unknown): GraphQLError => {
     const located = error instanceof GraphQLError ? error : undefined;
-    const { message, extensions } = show(causeOf(error), logger, maxRequestBytes);
+    const { message, extensions } = show(causeOf(error), logger, options);
     // Without a path it is the whole request that failed, and Yoga would answer 500 to what it does not know.
     const isOfField = located?.path !== undefined;
     if (!isOfField && extensions.http === undefined)
       extensions.http = { status: STATUS_OF_REQUEST[extensions.code] ?? OK };
+    if (extensions.code === 'RATE_LIMITED')
+      extensions.http = { ...(extensions.http as object), ...retryHeaders(extensions as ErrorDetails) };
     const { nodes, source, positions, path } = located ?? {};
     return new GraphQLError(message, {
       nodes: nodes ?? null,
@@ -48,10 +66,10 @@ export const createErrorMask =
 const causeOf = (error: unknown): unknown =>
   error instanceof GraphQLError && error.originalError ? causeOf(error.originalError) : error;
 
-const show = (error: unknown, logger: Logger, maxRequestBytes: number): Shown => {
+const show = (error: unknown, logger: Logger, options: MaskOptions): Shown => {
   if (error instanceof TaskFlowError)
     return { message: error.message, extensions: { code: error.code, ...error.details } };
-  if (error instanceof GraphQLError) return showGraphQLError(error, maxRequestBytes);
+  if (error instanceof GraphQLError) return showGraphQLError(error, options);
   if (isDatabaseOutage(error)) {
     logger.warn({ err: error }, 'PostgreSQL could not be reached for a request');
     return unavailable('The database cannot be reached now; try again later.');
@@ -65,19 +83,35 @@ const show = (error: unknown, logger: Logger, maxRequestBytes: number): Shown =>
   return { message: 'Internal error', extensions: { code: 'INTERNAL', errorId } };
 };
 
+/** For HTTP, where clients look for them; the same is in the extensions. */
+const retryHeaders = ({ limit, retryAfter }: ErrorDetails): HttpExtension => {
+  if (retryAfter === undefined) return {};
+  const seconds = String(retryAfter);
+  if (limit === undefined) return { headers: { 'retry-after': seconds } };
+  return {
+    headers: {
+      'retry-after': seconds,
+      'ratelimit-limit': String(limit),
+      'ratelimit-remaining': '0',
+      'ratelimit-reset': seconds,
+    },
+  };
+};
+
 const unavailable = (message: string): Shown => ({ message, extensions: { code: 'UNAVAILABLE' } });
 
 /** Errors of GraphQL and of the HTTP layer: the request itself is not as it should be. */
-const showGraphQLError = (error: GraphQLError, maxRequestBytes: number): Shown => {
-  const http = error.extensions.http as { status?: number } | undefined;
+const showGraphQLError = (error: GraphQLError, { maxRequestBytes, hidesSuggestions }: MaskOptions): Shown => {
+  const http = error.extensions.http as HttpExtension | undefined;
   if (http?.status === TOO_LARGE) {
     const message = `The request has more than ${maxRequestBytes} bytes.`;
     return { message, extensions: { code: 'PAYLOAD_TOO_LARGE', limit: maxRequestBytes, http } };
   }
   const code = isErrorCode(error.extensions.code) ? error.extensions.code : 'BAD_USER_INPUT';
-  if (error.path !== undefined) return { message: error.message, extensions: { code } };
+  const message = hidesSuggestions ? error.message.replace(SUGGESTION, '') : error.message;
+  if (error.path !== undefined) return { message, extensions: { code } };
   // As GraphQL over HTTP says: only clients that accept application/graphql-response+json get this status.
-  return { message: error.message, extensions: { code, http: http ?? { status: 400, spec: true } } };
+  return { message, extensions: { code, http: http ?? { status: 400, spec: true } } };
 };
 
 const isErrorCode = (code: unknown): code is ErrorCode =>

@@ -1,9 +1,12 @@
-import { badInput } from '../errors.ts';
+import { actorOf } from '../accounts/audit.ts';
+import { insertAuditEntry } from '../accounts/audit-store.ts';
+import { isLogin } from '../accounts/principal.ts';
+import { badInput, TaskFlowError } from '../errors.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
 import { setQueuePaused } from '../queues/pause-queue.ts';
 import { QUEUE_NAME } from '../tasks/new-task.ts';
 import { builder } from './builder.ts';
-import type { Context } from './context.ts';
+import { type Context, callerOf } from './context.ts';
 
 const checkName = (name: string): string => {
   if (!QUEUE_NAME.test(name)) throw badInput('name', `name must match ${QUEUE_NAME.source}.`);
@@ -69,8 +72,16 @@ builder.mutationFields((t) => ({
   }),
 }));
 
-const changePause = async ({ services }: Context, name: string, isPaused: boolean): Promise<Queue> => {
+/** Queues are shared by all owners: a login must be an admin's. */
+const changePause = async (context: Context, name: string, isPaused: boolean): Promise<Queue> => {
+  const { services } = context;
+  const caller = callerOf(context);
+  if (isLogin(caller.principal) && !caller.principal.isAdmin) {
+    throw new TaskFlowError('FORBIDDEN', 'This takes an admin, or an API key with the scope QUEUES_ADMIN.');
+  }
   await setQueuePaused(services, name, isPaused);
+  const action = isPaused ? 'QUEUE_PAUSED' : 'QUEUE_RESUMED';
+  await insertAuditEntry(services.database, { ...actorOf(caller), action, target: name });
   return readQueue(services, name);
 };
 

@@ -1,6 +1,8 @@
 import './scalars.ts';
 import './accounts.ts';
 import './api-keys.ts';
+import './watch-tokens.ts';
+import './audit.ts';
 import './tasks.ts';
 import './task-subscriptions.ts';
 import './task-actions.ts';

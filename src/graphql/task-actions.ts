@@ -1,8 +1,9 @@
+import { auditTaskAction } from '../accounts/audit.ts';
 import { reachOf } from '../accounts/principal.ts';
 import { cancelTask } from '../tasks/cancel-task.ts';
 import { retryTask } from '../tasks/retry-tasks.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { callerOf } from './context.ts';
 import { TaskType } from './tasks.ts';
 
 builder.mutationFields((t) => ({
@@ -15,14 +16,23 @@ builder.mutationFields((t) => ({
       reason: t.arg.string({ description: 'Why, for its events; at most 1,000 characters.' }),
     },
     authScopes: { apiKey: 'TASKS_WRITE' },
-    resolve: (_root, { id, reason }, context) =>
-      cancelTask(context.services, reachOf(requirePrincipal(context)), id, reason),
+    resolve: async (_root, { id, reason }, context) => {
+      const caller = callerOf(context);
+      const task = await cancelTask(context.services, reachOf(caller.principal), id, reason);
+      await auditTaskAction(context.services.database, caller, 'TASK_CANCELLED', task);
+      return task;
+    },
   }),
   retryTask: t.field({
     type: TaskType,
     description: 'Puts a FAILED or CANCELLED task back, with its attempts counted anew.',
     args: { id: t.arg.id({ required: true, description: 'Which task.' }) },
     authScopes: { apiKey: 'TASKS_WRITE' },
-    resolve: (_root, { id }, context) => retryTask(context.services, reachOf(requirePrincipal(context)), id),
+    resolve: async (_root, { id }, context) => {
+      const caller = callerOf(context);
+      const task = await retryTask(context.services, reachOf(caller.principal), id);
+      await auditTaskAction(context.services.database, caller, 'TASK_RETRIED', task);
+      return task;
+    },
   }),
 }));

@@ -1,7 +1,7 @@
-import { reachOf } from '../accounts/principal.ts';
+import { readingReachOf } from '../accounts/principal.ts';
 import { findLogs, type LogLine, MAX_LOG_PAGE, watchLogs } from '../tasks/task-logs.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { requireReader } from './context.ts';
 import { TaskType } from './tasks.ts';
 
 const LogLineType = builder.objectRef<LogLine>('TaskLogLine').implement({
@@ -52,9 +52,9 @@ builder.subscriptionField('taskLogs', (t) =>
       id: t.arg.id({ required: true, description: 'Whose lines.' }),
       afterId: t.arg.id({ description: 'The id of the last line seen.' }),
     },
-    authScopes: { apiKey: 'TASKS_READ' },
+    authScopes: { reader: true },
     subscribe: (_root, { id, afterId }, context) =>
-      watchLogs(context.services, reachOf(requirePrincipal(context)), id, afterId),
+      watchLogs(context.services, readingReachOf(requireReader(context)), id, afterId),
     resolve: (line) => line,
   }),
 );

@@ -1,9 +1,9 @@
-import { reachOf } from '../accounts/principal.ts';
+import { readingReachOf } from '../accounts/principal.ts';
 import { badInput } from '../errors.ts';
 import { cursorOfChange, type WatchedChange, watchChanges } from '../tasks/watch-changes.ts';
 import { toEvent, watchTask, watchTaskEvents } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { requireReader } from './context.ts';
 import { selects } from './selection.ts';
 import { largeParts, TaskEventType, TaskType, TaskWhereType } from './tasks.ts';
 
@@ -31,9 +31,9 @@ builder.subscriptionFields((t) => ({
     type: TaskType,
     description: 'The task as it is now, then as of every later transition, in order; completes after the last one.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
-    authScopes: { apiKey: 'TASKS_READ' },
+    authScopes: { reader: true },
     subscribe: (_root, { id }, context, info) =>
-      watchTask(context.services, reachOf(requirePrincipal(context)), id, largeParts(info)),
+      watchTask(context.services, readingReachOf(requireReader(context)), id, largeParts(info)),
     resolve: (task) => task,
   }),
   taskEvents: t.field({
@@ -44,10 +44,10 @@ builder.subscriptionFields((t) => ({
       id: t.arg.id({ required: true, description: 'Whose transitions.' }),
       afterSeq: t.arg.int({ defaultValue: 0, description: 'The seq of the last one seen.' }),
     },
-    authScopes: { apiKey: 'TASKS_READ' },
+    authScopes: { reader: true },
     subscribe: (_root, { id, afterSeq }, context) => {
       if ((afterSeq ?? 0) < 0) throw badInput('afterSeq', 'afterSeq must not be negative.');
-      return watchTaskEvents(context.services, reachOf(requirePrincipal(context)), id, afterSeq ?? 0);
+      return watchTaskEvents(context.services, readingReachOf(requireReader(context)), id, afterSeq ?? 0);
     },
     resolve: (event) => event,
   }),
@@ -59,13 +59,13 @@ builder.subscriptionFields((t) => ({
       where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }),
       after: t.arg.string({ description: 'The cursor of the last one seen. Default: from now on.' }),
     },
-    authScopes: { apiKey: 'TASKS_READ' },
-    subscribe: (_root, { where, after }, context, info) =>
-      watchChanges(context.services, requirePrincipal(context).userId, {
-        where: where ?? {},
-        after,
-        withTask: selects(info, 'task'),
-      }),
+    authScopes: { reader: true },
+    subscribe: (_root, { where, after }, context, info) => {
+      // Also an admin's feed is the admin's own: positions are counted by owner, so that there is none of everybody.
+      const { userId, watched } = requireReader(context);
+      const withTask = selects(info, 'task');
+      return watchChanges(context.services, userId, { where: where ?? {}, after, withTask, watched });
+    },
     resolve: (change) => change,
   }),
 }));

@@ -1,22 +1,15 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { reachOf } from '../accounts/principal.ts';
+import { readingReachOf } from '../accounts/principal.ts';
 import { type BackoffInput, decodeBackoff } from '../tasks/backoff.ts';
-import {
-  cursorOf,
-  DEFAULT_PAGE,
-  findTask,
-  findTasks,
-  LARGE_PARTS,
-  MAX_PAGE,
-  type TaskSummary,
-} from '../tasks/find-tasks.ts';
+import { DEFAULT_PAGE, findTask, findTasks, LARGE_PARTS, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
 import { MAX_TASKS_AT_ONCE, type SubmitInput } from '../tasks/new-task.ts';
+import { toConnection } from '../tasks/page.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { requirePrincipal, requireReader } from './context.ts';
 import { selects } from './selection.ts';
 
 const STATUS_DESCRIPTIONS = {
@@ -216,28 +209,20 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "One task of the caller's; null where there is none (also where it is somebody else's).",
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
-    authScopes: { apiKey: 'TASKS_READ' },
+    authScopes: { reader: true },
     resolve: (_root, { id }, context, info) =>
-      findTask(context.services.database, reachOf(requirePrincipal(context)), id, largeParts(info)),
+      findTask(context.services.database, readingReachOf(requireReader(context)), id, largeParts(info)),
   }),
   tasks: t.connection(
     {
       type: TaskType,
       description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}.`,
       args: { where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }) },
-      authScopes: { apiKey: 'TASKS_READ' },
+      authScopes: { reader: true },
       resolve: async (_root, { where, ...page }, context) => {
-        const found = await findTasks(context.services.database, reachOf(requirePrincipal(context)), where ?? {}, page);
-        const edges = found.tasks.map((node) => ({ cursor: cursorOf(node), node }));
-        return {
-          edges,
-          pageInfo: {
-            hasNextPage: found.hasNextPage,
-            hasPreviousPage: found.hasPreviousPage,
-            startCursor: edges.at(0)?.cursor ?? null,
-            endCursor: edges.at(-1)?.cursor ?? null,
-          },
-        };
+        const reach = readingReachOf(requireReader(context));
+        const found = await findTasks(context.services.database, reach, where ?? {}, page);
+        return toConnection(found);
       },
     },
     { name: 'TaskConnection', description: 'A page of tasks.' },

@@ -13,9 +13,18 @@ import type { LocalServer } from './server-process.ts';
 
 const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url));
 /** In this order they are stopped: the manager records what the worker reports last. */
-const PROCESSES = ['worker', 'api', 'manager'] as const;
+const PROCESSES = [['worker'], ['api'], ['manager'], ['janitor', '--every', '1h']] as const;
 const READY_TIMEOUT_MS = 60_000;
 const RESTART_MS = 1_000;
+
+/** Nobody but this machine's users get in here, and they shall see how fast it is. The environment and .env have the last word. */
+const LOCAL_DEFAULTS = {
+  GRAPHIQL: 'true',
+  INTROSPECTION: 'true',
+  RATE_LIMIT_PER_HOUR: '0',
+  USER_RATE_LIMIT_PER_HOUR: '0',
+  MAX_REQUEST_BYTES: '33554432',
+};
 
 export interface StackOptions {
   /** Holds everything that is kept between starts, and the logs. */
@@ -63,9 +72,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const [postgres, redis] = servers as [LocalServer, LocalServer];
     const env = settingsFor(options, postgres, redis);
     await migrate(env);
-    say('Starting api, manager and worker …');
-    for (const name of PROCESSES)
-      children.push(new SupervisedProcess(name, env, join(home, 'logs', `${name}.log`), say));
+    say('Starting api, manager, worker and janitor …');
+    for (const command of PROCESSES)
+      children.push(new SupervisedProcess(command, env, join(home, 'logs', `${command[0]}.log`), say));
     const url = `http://localhost:${port}`;
     await untilReady(url, children);
     const failed = Promise.race([
@@ -84,6 +93,8 @@ const settingsFor = (
   postgres: LocalServer,
   redis: LocalServer,
 ): NodeJS.ProcessEnv => ({
+  ...LOCAL_DEFAULTS,
+  ...process.env,
   DATABASE_URL: postgres.url,
   REDIS_HOST_HIGH: '127.0.0.1',
   REDIS_PORT_HIGH: String(redis.port),
@@ -98,7 +109,7 @@ const settingsFor = (
 
 const migrate = async (env: NodeJS.ProcessEnv): Promise<void> => {
   try {
-    await promisify(execFile)(process.execPath, [CLI, 'migrate'], { env: { ...process.env, ...env } });
+    await promisify(execFile)(process.execPath, [CLI, 'migrate'], { env });
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     throw new TaskFlowError(
@@ -133,19 +144,27 @@ const untilReady = async (url: string, children: readonly SupervisedProcess[]): 
   }
 };
 
-/** One `taskflow <name>` process, started again when it ends by itself. It ends when this process does. */
+/** One `taskflow <command>` process, started again when it ends by itself. It ends when this process does. */
 class SupervisedProcess {
   readonly name: string;
   /** Why it ended, when it ended before it ran properly. */
   failure: string | undefined;
+  readonly #command: readonly string[];
   readonly #env: NodeJS.ProcessEnv;
   readonly #logFile: string;
   readonly #say: (line: string) => void;
   #child: ChildProcess | undefined;
   #isStopping = false;
 
-  constructor(name: string, env: NodeJS.ProcessEnv, logFile: string, say: (line: string) => void) {
-    this.name = name;
+  /** @param command the arguments of `taskflow`, its name first */
+  constructor(
+    command: readonly [string, ...string[]],
+    env: NodeJS.ProcessEnv,
+    logFile: string,
+    say: (line: string) => void,
+  ) {
+    this.name = command[0];
+    this.#command = command;
     this.#env = env;
     this.#logFile = logFile;
     this.#say = say;
@@ -165,8 +184,8 @@ class SupervisedProcess {
     const log = openSync(this.#logFile, 'a');
     // A session of its own: Ctrl-C reaches only the process that stops the others in order. The channel tells the child
     // when this process is gone.
-    const child = fork(CLI, [this.name], {
-      env: { ...process.env, ...this.#env },
+    const child = fork(CLI, this.#command, {
+      env: this.#env,
       detached: true,
       stdio: ['ignore', log, 'pipe', 'ipc'],
     });

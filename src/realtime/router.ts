@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { queuesChannel, realtimeChannel } from '../broker/keys.ts';
+import { queuesChannel, realtimeChannel, revocationsChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import { type Change, decodeLine, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -100,6 +100,11 @@ export class RealtimeRouter {
     );
     await this.#queues;
     return () => this.#queueListeners.delete(listener);
+  }
+
+  /** Calls `listener` with what is said about revoked credentials. Settles once Redis is listened to. */
+  onRevocation(listener: (message: string) => void): Promise<void> {
+    return this.#listen((lane) => revocationsChannel(this.#broker.prefix, lane), listener);
   }
 
   async close(error: Error): Promise<void> {

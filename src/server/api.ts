@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../config.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { createGraphQLServer, GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
-import { answerJson, checkReadiness } from './health.ts';
-import { answerPlainPost, isPlainPost } from './plain-post.ts';
-import { openServices, type RunningServices } from './services.ts';
+import { createAddressReader } from './client-address.ts';
+import { AllowedOrigins } from './cross-site.ts';
+import { createGraphQLServer, createMask, GRAPHQL_PATH } from './graphql-server.ts';
+import { PersistedOperations } from './persisted-operations.ts';
+import { createRoutes } from './routes.ts';
+import { openServices } from './services.ts';
 import { serveSockets } from './websocket.ts';
 
 export interface Api {
@@ -22,18 +24,29 @@ export interface Api {
 const CLOSE_TIMEOUT_MS = 10_000;
 /** How often connections that became idle are closed meanwhile, in ms. */
 const SWEEP_MS = 50;
+/** How often connections are looked at for slow requests, at least, in ms. */
+const CHECK_MS = 1_000;
 
 /**
  * Starts an api process: GraphQL over HTTP, WebSocket and Server-Sent Events, and its health. It starts without waiting for
  * PostgreSQL and Redis; /readyz says when they are there.
  *
- * @throws TaskFlowError CONFLICT when the port is in use
+ * @throws TaskFlowError CONFLICT when the port is in use, BAD_USER_INPUT for a bad file of persisted operations
  */
 export const startApi = async (config: Config, logger: Logger): Promise<Api> => {
+  const persisted = config.PERSISTED_OPERATIONS ? PersistedOperations.load(config.PERSISTED_OPERATIONS) : undefined;
   const services = openServices(config, logger);
-  const yoga = createGraphQLServer(services, config);
-  const server = createServer(route(yoga, services, config.MAX_REQUEST_BYTES));
-  const sockets = serveSockets(server, yoga, services, config.MAX_REQUEST_BYTES);
+  const yoga = createGraphQLServer(services, config, persisted);
+  const front = {
+    yoga,
+    services,
+    persisted,
+    maskError: createMask(services, config),
+    readAddress: createAddressReader(config.TRUSTED_PROXIES, logger),
+    origins: new AllowedOrigins(config.CORS_ORIGINS),
+  };
+  const server = createServer(timeouts(config), createRoutes(front, config));
+  const sockets = serveSockets(server, front, config);
   try {
     await listen(server, config);
   } catch (error) {
@@ -54,27 +67,12 @@ export const startApi = async (config: Config, logger: Logger): Promise<Api> => 
   return { port, url, close };
 };
 
-const route =
-  (yoga: GraphQLServer, services: RunningServices, maxRequestBytes: number) =>
-  (request: IncomingMessage, response: ServerResponse): void => {
-    const path = request.url?.split('?')[0];
-    if (isPlainPost(request, maxRequestBytes)) {
-      answerPlainPost(yoga, request, response).catch((error: unknown) => {
-        // A client that goes away in the middle of its request is no fault.
-        if (!request.destroyed || request.complete)
-          services.logger.error({ err: error }, 'a request could not be answered');
-        response.destroy();
-      });
-    } else if (path === GRAPHQL_PATH) {
-      void yoga(request, response);
-    } else if (path === '/healthz') {
-      answerJson(response, 200, { isAlive: true });
-    } else if (path === '/readyz') {
-      void checkReadiness(services).then((readiness) => answerJson(response, readiness.isReady ? 200 : 503, readiness));
-    } else {
-      answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });
-    }
-  };
+/** A client that sends byte by byte holds its connection no longer than this. Answers may take as long as they like. */
+const timeouts = ({ REQUEST_TIMEOUT_MS }: Config): ServerOptions => ({
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  headersTimeout: Math.ceil(REQUEST_TIMEOUT_MS / 3),
+  connectionsCheckingInterval: Math.min(REQUEST_TIMEOUT_MS, CHECK_MS),
+});
 
 const listen = async (server: Server, { HOST, PORT }: Config): Promise<void> => {
   server.listen(PORT, HOST);

@@ -4,18 +4,29 @@ import type { Credentials } from '../accounts/authenticate.ts';
 import type { Config } from '../config.ts';
 import type { Context, Services } from '../graphql/context.ts';
 import { createErrorMask } from '../graphql/mask-errors.ts';
+import { limitQueries } from '../graphql/query-limits.ts';
 import { schema } from '../graphql/schema.ts';
+import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
+import { pagePolicy } from './security-headers.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
-/** What an operation brings that did not come as an HTTP request of its own. */
-export interface SocketContext {
+/** What an operation brings along beside its HTTP request, if it came as one. */
+export interface OperationContext {
   /** Of the socket's connection_init. */
   credentials?: Credentials;
+  /** The client's address. */
+  address?: string;
+  /** Who was let in with it; whoever was not is asked here. */
+  admitted?: Admitted;
 }
 
-export type GraphQLServer = YogaServerInstance<SocketContext, Context>;
+export type GraphQLServer = YogaServerInstance<OperationContext, Context>;
+
+/** The settings that concern GraphQL. */
+export type GraphQLSettings = Pick<Config, 'MAX_REQUEST_BYTES' | 'GRAPHIQL' | 'INTROSPECTION'>;
 
 const GRAPHIQL = {
   title: 'TaskFlow',
@@ -26,22 +37,39 @@ query Me { me { username } }
 `,
 } as const;
 
-/** GraphQL over HTTP and Server-Sent Events, with GraphiQL; sockets use its engine. */
-export const createGraphQLServer = (services: Services, config: Pick<Config, 'MAX_REQUEST_BYTES'>): GraphQLServer => {
-  const maskError = createErrorMask(services.logger, config.MAX_REQUEST_BYTES);
-  return createYoga<SocketContext, Context>({
+export const createMask = ({ logger }: Services, { MAX_REQUEST_BYTES, INTROSPECTION }: GraphQLSettings) =>
+  createErrorMask(logger, { maxRequestBytes: MAX_REQUEST_BYTES, hidesSuggestions: !INTROSPECTION });
+
+/**
+ * GraphQL over HTTP and Server-Sent Events, with GraphiQL; sockets and plain POSTs use its engine.
+ *
+ * @param persisted the only operations that run. Default: any
+ */
+export const createGraphQLServer = (
+  services: Services,
+  settings: GraphQLSettings,
+  persisted?: PersistedOperations,
+): GraphQLServer => {
+  const maskError = createMask(services, settings);
+  return createYoga<OperationContext, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    // A request with bad credentials fails as a whole; one without any gets to the fields, which say what they need.
-    context: async ({ request, credentials }) => ({
-      services,
-      principal: await services.authenticator.authenticate(credentials ?? credentialsOfHeaders(request.headers)),
-    }),
+    context: async ({ request, credentials, address, admitted }) => {
+      const shown = credentials ?? credentialsOfHeaders(request.headers);
+      const { principal } = admitted ?? (await admit(services, shown, address ?? ''));
+      return { services, principal, address };
+    },
     maskedErrors: { maskError },
-    plugins: [maskValidationErrors(maskError)],
-    maxRequestBodySize: config.MAX_REQUEST_BYTES,
+    plugins: [
+      admitRequests(services),
+      ...(persisted ? [persistedOnly(persisted)] : []),
+      maskValidationErrors(maskError),
+      limitQueries({ introspection: settings.INTROSPECTION }),
+      lockPage(),
+    ],
+    maxRequestBodySize: settings.MAX_REQUEST_BYTES,
     parserAndValidationCache: true,
-    graphiql: GRAPHIQL,
+    graphiql: settings.GRAPHIQL && GRAPHIQL,
     renderGraphiQL,
     landingPage: false,
     multipart: false,
@@ -51,6 +79,25 @@ export const createGraphQLServer = (services: Services, config: Pick<Config, 'MA
   });
 };
 
+/**
+ * Before anything is read of a request. One with bad credentials fails as a whole; one without any gets to the fields, which
+ * say what they need.
+ */
+const admitRequests = (services: Services): Plugin<object, OperationContext> => ({
+  onRequestParse: async ({ request, serverContext }) => {
+    const { address = '' } = serverContext;
+    serverContext.admitted ??= await admit(services, credentialsOfHeaders(request.headers), address);
+  },
+  onResponse: ({ response, serverContext: { admitted } }) => {
+    if (!admitted?.rateLimit) return;
+    for (const [name, value] of Object.entries(rateLimitHeaders(admitted.rateLimit))) response.headers.set(name, value);
+  },
+});
+
+const persistedOnly = (persisted: PersistedOperations): Plugin => ({
+  onParams: ({ params, setParams }) => setParams({ ...params, query: persisted.documentOf(params) }),
+});
+
 /** Yoga masks what is thrown, but errors of validation are returned. */
 const maskValidationErrors = (maskError: (error: unknown) => Error): Plugin => ({
   onValidate:
@@ -59,3 +106,16 @@ const maskValidationErrors = (maskError: (error: unknown) => Error): Plugin => (
       if (!valid) setResult(result.map(maskError));
     },
 });
+
+/** Lets GraphiQL run what it brings along, and nothing else. */
+const lockPage = (): Plugin => {
+  let policy: string | undefined;
+  return {
+    onResponse: async ({ response }) => {
+      if (!response.headers.get('content-type')?.startsWith('text/html')) return;
+      // The page is the same each time, and has 9 MB.
+      policy ??= pagePolicy(await response.clone().text());
+      response.headers.set('content-security-policy', policy);
+    },
+  };
+};

@@ -1,8 +1,18 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql';
+import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import type { Services } from '../graphql/context.ts';
+import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
-import { GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
+import { GRAPHQL_PATH, type GraphQLServer, type OperationContext } from './graphql-server.ts';
+import { httpOf, toAnswer } from './http-extension.ts';
+
+/** What answers plain POSTs. */
+export interface PlainFront {
+  yoga: GraphQLServer;
+  services: Services;
+  maskError: (error: unknown) => GraphQLError;
+}
 
 /** What a client sends with an ordinary operation. */
 interface PlainParams {
@@ -34,19 +44,33 @@ export const isPlainPost = ({ method, url, headers }: IncomingMessage, maxBytes:
  * Answers a plain POST with Yoga's engine (its plugins, caches and error masking), but without the Request, Response and
  * streams of its HTTP path, which take more than half of the time of a small operation. A body that turns out to be unusual
  * is handed on to Yoga.
+ *
+ * @param address the client's
  */
 export const answerPlainPost = async (
-  yoga: GraphQLServer,
+  { yoga, services, maskError }: PlainFront,
   request: IncomingMessage,
   response: ServerResponse,
+  address: string,
 ): Promise<void> => {
-  const body = await readBody(request);
+  const credentials = credentialsOfHeaders(toGetter(request.headers));
+  const [body, admitted] = await Promise.all([
+    readBody(request),
+    admit(services, credentials, address).catch(maskError),
+  ]);
+  if (admitted instanceof GraphQLError) return send(response, { errors: [admitted] });
   const params = parseParams(body);
-  const execute = params && (await prepare(yoga, request.headers, params));
-  if (!execute) return answerByYoga(yoga, request.headers, body, response);
-  const result = await execute();
-  const text = JSON.stringify(withoutInternals(result));
-  response.writeHead(statusOf(result), { ...JSON_HEADERS, 'content-length': Buffer.byteLength(text) });
+  const execute = params && (await prepare(yoga, { admitted, address }, params));
+  if (!execute) return answerByYoga(yoga, { admitted, address }, request.headers, body, response);
+  send(response, await execute(), admitted);
+};
+
+const send = (response: ServerResponse, result: ExecutionResult, admitted?: Admitted): void => {
+  const text = JSON.stringify(toAnswer(result));
+  const headers: OutgoingHttpHeaders = { ...JSON_HEADERS, 'content-length': Buffer.byteLength(text) };
+  if (admitted?.rateLimit) Object.assign(headers, rateLimitHeaders(admitted.rateLimit));
+  for (const error of result.errors ?? []) Object.assign(headers, httpOf(error).headers);
+  response.writeHead(statusOf(result), headers);
   response.end(text);
 };
 
@@ -83,13 +107,13 @@ const parseParams = (body: Buffer): PlainParams | undefined => {
 
 type Execute = () => ExecutionResult | Promise<ExecutionResult>;
 
-/** @returns undefined for a document that is not valid, for subscriptions, and for wrong credentials: Yoga has the answers */
+/** @returns undefined for a document that is not valid and for subscriptions: Yoga has the answers */
 const prepare = async (
   yoga: GraphQLServer,
-  headers: IncomingHttpHeaders,
+  context: OperationContext,
   { query, variables, operationName }: PlainParams,
 ): Promise<Execute | undefined> => {
-  const engine = yoga.getEnveloped({ credentials: credentialsOfHeaders(toGetter(headers)) });
+  const engine = yoga.getEnveloped({ ...context });
   try {
     const document = engine.parse(query);
     if (engine.validate(engine.schema, document).length > 0) return undefined;
@@ -112,16 +136,14 @@ const toGetter = (headers: IncomingHttpHeaders) => ({
 
 const answerByYoga = async (
   yoga: GraphQLServer,
+  context: OperationContext,
   headers: IncomingHttpHeaders,
   body: Buffer,
   response: ServerResponse,
 ): Promise<void> => {
   const known = Object.entries(headers).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  const answer = await yoga.fetch(`http://plain${GRAPHQL_PATH}`, {
-    method: 'POST',
-    headers: known,
-    body: new Uint8Array(body),
-  });
+  const init = { method: 'POST', headers: known, body: new Uint8Array(body) };
+  const answer = await yoga.fetch(`http://plain${GRAPHQL_PATH}`, init, context);
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   if (!answer.body) return void response.end();
   // It may be the stream of a subscription: it goes at the pace of its client, and ends when its client goes.
@@ -130,23 +152,5 @@ const answerByYoga = async (
   });
 };
 
-interface HttpExtension {
-  status?: number;
-  /** The status is only meant for clients that accept application/graphql-response+json. */
-  spec?: boolean;
-}
-
-const httpOf = ({ extensions }: GraphQLError): HttpExtension => (extensions.http as HttpExtension | undefined) ?? {};
-
 const statusOf = ({ errors = [] }: ExecutionResult): number =>
   Math.max(OK, ...errors.map(httpOf).map(({ status = OK, spec }) => (spec ? OK : status)));
-
-/** `http` in an error's extensions is for this layer. */
-const withoutInternals = (result: ExecutionResult): object => {
-  if (!result.errors) return result;
-  const errors = result.errors.map((error) => {
-    const { http: _, ...extensions } = error.extensions;
-    return { ...error.toJSON(), extensions };
-  });
-  return { ...result, errors };
-};

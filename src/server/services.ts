@@ -1,5 +1,13 @@
 import { AccessTokens } from '../accounts/access-tokens.ts';
 import { Authenticator } from '../accounts/authenticate.ts';
+import { FailedLogins } from '../accounts/failed-logins.ts';
+import { LimiterStore } from '../accounts/limiter.ts';
+import { Lockout } from '../accounts/lockout.ts';
+import { OpenSessions } from '../accounts/open-sessions.ts';
+import { Passwords } from '../accounts/passwords.ts';
+import { RateLimits } from '../accounts/rate-limits.ts';
+import { Revocations } from '../accounts/revocations.ts';
+import { readSigningKeys } from '../accounts/signing-keys.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
@@ -28,6 +36,7 @@ export interface RunningServices extends Services {
 
 /** Puts the parts of an api process together. Returns at once: PostgreSQL and Redis may come up later. */
 export const openServices = (config: Config, logger: Logger): RunningServices => {
+  const keys = readSigningKeys(config);
   const database = openConfiguredDatabase(config);
   const broker = openBroker(config, logger);
   const epochs = new Epochs(broker, Math.min(config.RECONCILE_INTERVAL_MS / 2, MAX_EPOCH_AGE_MS), logger);
@@ -42,11 +51,16 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   });
   const taskTypes = new TaskTypes(broker, logger);
   const tokens = new AccessTokens({
-    secret: config.SECRET_KEY,
-    algorithm: config.ALGORITHM,
+    keys,
+    issuer: config.TOKEN_ISSUER,
+    audience: config.TOKEN_AUDIENCE,
     expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
   });
   const authenticator = new Authenticator(database, tokens, logger);
+  const sessions = new OpenSessions(database, logger);
+  const revocations = new Revocations({ broker, router, authenticator, sessions, logger });
+  revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
+  const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
   return {
     database,
@@ -56,7 +70,27 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     router,
     taskTypes,
     tokens,
+    passwords: new Passwords({
+      memoryKib: config.PASSWORD_MEMORY_KIB,
+      passes: config.PASSWORD_PASSES,
+      parallelism: config.PASSWORD_PARALLELISM,
+    }),
+    failedLogins: new FailedLogins(database),
+    apiKeyRules: {
+      mayNeverExpire: config.API_KEY_MAY_NEVER_EXPIRE,
+      maxRateLimitPerHour: config.USER_RATE_LIMIT_PER_HOUR,
+    },
     authenticator,
+    sessions,
+    revocations,
+    lockout: new Lockout(limiterStore, {
+      maxFailedAttempts: config.MAX_FAILED_ATTEMPTS,
+      seconds: config.LOCKOUT_DURATION_SECONDS,
+    }),
+    rateLimits: new RateLimits(limiterStore, {
+      perAddress: config.RATE_LIMIT_PER_HOUR,
+      perUser: config.USER_RATE_LIMIT_PER_HOUR,
+    }),
     queueWatcher,
     cancelGraceMs: config.CANCEL_GRACE_MS,
     logger,
@@ -72,6 +106,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       await Promise.all([router.close(reason), queueWatcher.close(reason)]);
     },
     close: async () => {
+      sessions.close();
       epochs.close();
       await taskWriter.close();
       await authenticator.flush();

@@ -1,13 +1,16 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { GraphQLError } from 'graphql';
-import { CloseCode, handleProtocols, makeServer, type Context as SocketState } from 'graphql-ws';
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import { CloseCode, handleProtocols, makeServer, type Context as SocketState, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Config } from '../config.ts';
 import { TaskFlowError } from '../errors.ts';
-import type { Services } from '../graphql/context.ts';
-import { createErrorMask } from '../graphql/mask-errors.ts';
+import { admit, identify } from './admission.ts';
 import { credentialsOfParams } from './credentials.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
+import { toAnswer, withoutHttp } from './http-extension.ts';
+import type { Front } from './routes.ts';
+import { WaitingSockets } from './waiting-sockets.ts';
 
 /** A client that does not read: this many bytes may wait in its socket before it is cut off. */
 const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
@@ -21,6 +24,8 @@ export const CLOSE_CODES = { SLOW_CONSUMER: 4413, RESTARTING: 1012, TRY_AGAIN_LA
 
 interface Extra {
   socket: WebSocket;
+  /** The client's. */
+  address: string;
 }
 type State = SocketState<Record<string, unknown>, Extra>;
 
@@ -30,20 +35,20 @@ export interface SocketServer {
 }
 
 /** Serves GraphQL over WebSocket (graphql-transport-ws) on the sockets of an HTTP server. */
-export const serveSockets = (
-  http: Server,
-  yoga: GraphQLServer,
-  services: Services,
-  maxMessageBytes: number,
-): SocketServer => {
-  const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols });
-  const protocol = makeProtocol(yoga, services, maxMessageBytes);
-  server.on('connection', (socket: WebSocket) => openSocket(socket, protocol, services));
+export const serveSockets = (http: Server, front: Front, config: Config): SocketServer => {
+  // Without compression: it costs 300 kB a socket, and a small message that unpacks to a large one is an attack.
+  const options = { noServer: true, maxPayload: config.MAX_REQUEST_BYTES, perMessageDeflate: false, handleProtocols };
+  const server = new WebSocketServer(options);
+  const waiting = new WaitingSockets(config.MAX_WAITING_SOCKETS);
+  const protocol = makeProtocol(front, waiting, config.MAX_SUBSCRIPTIONS_PER_SOCKET);
   http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    const path = request.url?.split('?')[0];
-    if (path === GRAPHQL_PATH)
-      server.handleUpgrade(request, stream, head, (socket) => server.emit('connection', socket, request));
-    else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+    const refusal = refusalOf(request, front, server.clients.size >= config.MAX_SOCKETS);
+    if (refusal) return void stream.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`);
+    const address = front.readAddress(request);
+    server.handleUpgrade(request, stream, head, (socket) => {
+      waiting.add(socket);
+      openSocket({ socket, address }, protocol, front);
+    });
   });
   return {
     close: () => {
@@ -53,59 +58,77 @@ export const serveSockets = (
   };
 };
 
+/** @returns the status of a request for a socket that is not let in */
+const refusalOf = (request: IncomingMessage, { origins }: Front, isFull: boolean): string | undefined => {
+  if (request.url?.split('?')[0] !== GRAPHQL_PATH) return '404 Not Found';
+  if (!origins.maySocket(request)) return '403 Forbidden';
+  return isFull ? '503 Service Unavailable' : undefined;
+};
+
 type Protocol = ReturnType<typeof makeProtocol>;
 
-const makeProtocol = (yoga: GraphQLServer, services: Services, maxMessageBytes: number) => {
-  const maskError = createErrorMask(services.logger, maxMessageBytes);
-  return makeServer<Record<string, unknown>, Extra>({
+const makeProtocol = (front: Front, waiting: WaitingSockets, maxSubscriptions: number) =>
+  makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
-    onConnect: (state) => admit(state, services),
+    onConnect: async (state) => {
+      waiting.delete(state.extra.socket);
+      await letIn(state, front);
+    },
     // Yoga's engine, with its caches and plugins, does the rest; it hangs on the operation it belongs to.
     execute: (args) => (args.rootValue as Engine).execute(args),
     subscribe: (args) => (args.rootValue as Engine).subscribe(args),
-    onSubscribe: async (state, _id, { query, operationName, variables }) => {
-      const credentials = credentialsOfParams(state.connectionParams);
-      const engine = yoga.getEnveloped({ credentials });
+    onSubscribe: async (state, _id, payload) => {
       try {
-        const document = engine.parse(query);
-        const errors = engine.validate(engine.schema, document);
-        if (errors.length > 0) return errors as GraphQLError[];
-        const contextValue = await engine.contextFactory();
-        return {
-          schema: engine.schema,
-          document,
-          operationName,
-          variableValues: variables,
-          contextValue,
-          rootValue: engine,
-        };
+        // This one is among them already.
+        if (Object.keys(state.subscriptions).length > maxSubscriptions) throw tooMany(maxSubscriptions);
+        return await prepare(front, state, payload);
       } catch (error) {
-        return [maskError(error)];
+        return [front.maskError(error)];
       }
     },
+    onNext: (_state, _id, _payload, _args, result) => toAnswer(result as ExecutionResult),
+    onError: (_state, _id, _payload, errors) => errors.map(withoutHttp),
   });
+
+/** @returns what graphql-ws executes, or the errors of the document */
+const prepare = async (
+  { yoga, services, persisted }: Front,
+  { connectionParams, extra: { address } }: State,
+  payload: SubscribePayload,
+) => {
+  const credentials = credentialsOfParams(connectionParams);
+  const admitted = await admit(services, credentials, address);
+  const engine = yoga.getEnveloped({ credentials, address, admitted });
+  const document = engine.parse(persisted ? persisted.documentOf(payload) : payload.query);
+  const errors: readonly GraphQLError[] = engine.validate(engine.schema, document);
+  if (errors.length > 0) return errors;
+  const { operationName, variables: variableValues } = payload;
+  const contextValue = await engine.contextFactory();
+  return { schema: engine.schema, document, operationName, variableValues, contextValue, rootValue: engine };
 };
+
+const tooMany = (limit: number): TaskFlowError =>
+  new TaskFlowError('RATE_LIMITED', `At most ${limit} operations run on a socket at once; end one first.`, { limit });
 
 type Engine = ReturnType<GraphQLServer['getEnveloped']>;
 
 /** Sockets without credentials are let in: fields say what they need. */
-const admit = async (
-  { connectionParams, extra: { socket } }: State,
-  { authenticator, logger }: Services,
-): Promise<void> => {
+const letIn = async ({ connectionParams, extra: { socket, address } }: State, { services }: Front): Promise<void> => {
   try {
-    await authenticator.authenticate(credentialsOfParams(connectionParams));
+    await identify(services, credentialsOfParams(connectionParams), address);
   } catch (error) {
     if (error instanceof TaskFlowError) {
-      socket.close(CloseCode.Unauthorized, error.message);
+      const code = error.code === 'RATE_LIMITED' ? CLOSE_CODES.TRY_AGAIN_LATER : CloseCode.Unauthorized;
+      socket.close(code, error.message);
     } else {
-      logger.warn({ err: error }, 'could not authenticate a socket');
+      services.logger.warn({ err: error }, 'could not authenticate a socket');
       socket.close(CLOSE_CODES.TRY_AGAIN_LATER, 'Try again later');
     }
   }
 };
 
-const openSocket = (socket: WebSocket, protocol: Protocol, { logger }: Services): void => {
+const openSocket = (extra: Extra, protocol: Protocol, { services: { logger } }: Front): void => {
+  const { socket } = extra;
   const stopPinging = keepAlive(socket);
   const closed = protocol.opened(
     {
@@ -121,7 +144,7 @@ const openSocket = (socket: WebSocket, protocol: Protocol, { logger }: Services)
         });
       },
     },
-    { socket },
+    extra,
   );
   socket.on('error', (error) => logger.debug({ err: error }, 'a socket broke'));
   socket.once('close', (code, reason) => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../database/client.ts';
+import type { Database, Prisma } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { MAX_TASKS_AT_ONCE, type NewTask, type SubmitInput, type TaskRules, toNewTask } from './new-task.ts';
-import { type IdempotentRow, type Task, takeIdempotencyKeys } from './task-store.ts';
+import { type IdempotentRow, passOnIdempotencyKeys, type Task, takeIdempotencyKeys } from './task-store.ts';
 import type { TaskWriter } from './task-writer.ts';
 
 export interface SubmitServices {
@@ -48,32 +48,52 @@ const submitOnce = async (
 ): Promise<Task[]> => {
   const { wanted, byKey } = distinctKeys(tasks);
   const epochs = taskWriter.knownEpochs();
-  const written = await database.$transaction(async (transaction) => {
-    const existing = new Map((await takeIdempotencyKeys(transaction, ownerId, wanted)).map((row) => [row.key, row]));
-    for (const row of wanted) refuseOtherRequest(row, existing.get(row.key));
-    const isNew = (task: NewTask): boolean =>
-      task.idempotencyKey === null ||
-      (!existing.has(task.idempotencyKey) && byKey.get(task.idempotencyKey) === task.id);
+  const { known, at, afterCommit } = await database.$transaction(async (transaction) => {
+    const known = await takeKeys(transaction, ownerId, wanted);
+    const isNew = ({ idempotencyKey: key, id }: NewTask): boolean =>
+      key === null || (!known.has(key) && byKey.get(key) === id);
     const fresh = tasks.filter(isNew);
-    const { at, afterCommit } =
-      fresh.length > 0
-        ? await taskWriter.writeWithin(transaction, fresh, epochs)
-        : { at: new Date(), afterCommit: () => {} };
-    const known = await transaction.task.findMany({
-      where: { id: { in: [...existing.values()].map(({ taskId }) => taskId) } },
-    });
-    return { at, afterCommit, existing, known: new Map(known.map((task) => [task.id, task])) };
+    if (fresh.length === 0) return { known, at: new Date(), afterCommit: () => {} };
+    return { known, ...(await taskWriter.writeWithin(transaction, fresh, epochs)) };
   });
-  written.afterCommit();
-  const made = new Map(tasks.map((task) => [task.id, toTask(task, JSON.parse(task.payload), written.at)]));
-  return tasks.map((task) => {
-    if (task.idempotencyKey === null) return made.get(task.id) as Task;
-    const earlier = written.existing.get(task.idempotencyKey);
-    const found = earlier ? written.known.get(earlier.taskId) : made.get(byKey.get(task.idempotencyKey) ?? '');
-    if (!found)
-      throw new TaskFlowError('CONFLICT', `The task of idempotency key "${task.idempotencyKey}" is no longer kept.`);
-    return found;
+  afterCommit();
+  const made = new Map(tasks.map((task) => [task.id, toTask(task, JSON.parse(task.payload), at)]));
+  return tasks.map(({ id, idempotencyKey: key }) => {
+    const earlier = key === null ? undefined : known.get(key);
+    return earlier ?? (made.get(key === null ? id : (byKey.get(key) ?? id)) as Task);
   });
+};
+
+/**
+ * Takes the keys for the new tasks, but for those of earlier tasks. A key whose task is no longer kept is free again,
+ * whatever was asked for with it.
+ *
+ * @returns the earlier tasks by their keys
+ * @throws TaskFlowError CONFLICT when an earlier task came from another request
+ */
+const takeKeys = async (
+  transaction: Prisma.TransactionClient,
+  ownerId: string,
+  wanted: readonly IdempotentRow[],
+): Promise<Map<string, Task>> => {
+  const existing = new Map((await takeIdempotencyKeys(transaction, ownerId, wanted)).map((row) => [row.key, row]));
+  if (existing.size === 0) return new Map();
+  const ids = [...existing.values()].map(({ taskId }) => taskId);
+  const tasks = new Map(
+    (await transaction.task.findMany({ where: { id: { in: ids } } })).map((task) => [task.id, task]),
+  );
+  const known = new Map<string, Task>();
+  for (const [key, { taskId }] of existing) {
+    const task = tasks.get(taskId);
+    if (task) known.set(key, task);
+  }
+  for (const row of wanted) if (known.has(row.key)) refuseOtherRequest(row, existing.get(row.key));
+  await passOnIdempotencyKeys(
+    transaction,
+    ownerId,
+    wanted.filter(({ key }) => existing.has(key) && !known.has(key)),
+  );
+  return known;
 };
 
 const distinctKeys = (tasks: readonly NewTask[]): { wanted: IdempotentRow[]; byKey: Map<string, string> } => {

@@ -1,3 +1,4 @@
+import type { Reach } from '../accounts/principal.ts';
 import type { Database } from '../database/client.ts';
 import type { TaskLog } from '../database/generated/client/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
@@ -92,17 +93,17 @@ const readAfter = async (
 /**
  * A task's log lines after one of them, past ones first, then as they come; ends with the task.
  *
- * @param ownerId whose task it must be; undefined for an admin
+ * @param reach whose task it must be; undefined for an admin
  * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT; SLOW_CONSUMER from the iterator
  */
 export const watchLogs = async (
   { database, router }: WatchServices,
-  ownerId: string | undefined,
+  reach: Reach,
   taskId: string,
   afterId: string | null | undefined,
 ): Promise<AsyncIterableIterator<LogLine>> => {
   let last = placeOf(afterId, 'afterId');
-  const task = await findTask(database, ownerId, taskId, []);
+  const task = await findTask(database, reach, taskId, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
   const messages = await router.subscribeWithSide(task.ownerId, task.id);
   const kept = async function* () {

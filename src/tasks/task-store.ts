@@ -198,8 +198,10 @@ export interface IdempotentRow {
 }
 
 /**
- * Takes idempotency keys for new tasks. Keys are taken in order, so that two callers with the same keys wait for each
- * other instead of locking each other out.
+ * Takes idempotency keys for new tasks, and locks those that are taken already: until the end of the transaction nobody
+ * drops them or gives them to another task. A key is taken or found, never neither (an INSERT that does nothing, then a
+ * SELECT, would miss a key that the janitor drops in between). Keys are locked in order, so that two callers with the same
+ * keys wait for each other instead of locking each other out.
  *
  * @returns the rows that were there already, of earlier tasks
  */
@@ -209,18 +211,31 @@ export const takeIdempotencyKeys = async (
   wanted: readonly IdempotentRow[],
 ): Promise<IdempotentRow[]> => {
   const sorted = wanted.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  const taken = await session.$queryRaw<{ key: string }[]>`
-    INSERT INTO idempotency_keys (owner_id, key, task_id, request_hash)
+  const taskIds = new Map(wanted.map(({ key, taskId }) => [key, taskId]));
+  const rows = await session.$queryRaw<{ key: string; task_id: string; request_hash: Uint8Array }[]>`
+    INSERT INTO idempotency_keys AS k (owner_id, key, task_id, request_hash)
     SELECT ${ownerId}::uuid, w.key, w.task_id, decode(w.hash, 'hex')
     FROM unnest(${textArray(sorted, (row) => row.key)}::text[], ${plainArray(sorted, (row) => row.taskId)}::uuid[],
       ${textArray(sorted, (row) => Buffer.from(row.requestHash).toString('hex'))}::text[]) AS w(key, task_id, hash)
-    ON CONFLICT DO NOTHING RETURNING key`;
-  if (taken.length === wanted.length) return [];
-  const isTaken = new Set(taken.map(({ key }) => key));
-  const others = sorted.filter(({ key }) => !isTaken.has(key)).map(({ key }) => key);
-  const rows = await session.$queryRaw<{ key: string; task_id: string; request_hash: Uint8Array }[]>`
-    SELECT key, task_id, request_hash FROM idempotency_keys WHERE owner_id = ${ownerId}::uuid AND key = ANY(${others}::text[])`;
-  return rows.map((row) => ({ key: row.key, taskId: row.task_id, requestHash: row.request_hash }));
+    ON CONFLICT (owner_id, key) DO UPDATE SET task_id = k.task_id
+    RETURNING key, task_id, request_hash`;
+  return rows
+    .filter((row) => row.task_id !== taskIds.get(row.key))
+    .map((row) => ({ key: row.key, taskId: row.task_id, requestHash: row.request_hash }));
+};
+
+/** Gives keys, which the transaction has locked, to new tasks: their earlier ones are no longer kept. */
+export const passOnIdempotencyKeys = async (
+  session: DatabaseSession,
+  ownerId: string,
+  wanted: readonly IdempotentRow[],
+): Promise<void> => {
+  if (wanted.length === 0) return;
+  await session.$executeRaw`
+    UPDATE idempotency_keys k SET task_id = w.task_id, request_hash = decode(w.hash, 'hex'), created_at = now()
+    FROM unnest(${textArray(wanted, (row) => row.key)}::text[], ${plainArray(wanted, (row) => row.taskId)}::uuid[],
+      ${textArray(wanted, (row) => Buffer.from(row.requestHash).toString('hex'))}::text[]) AS w(key, task_id, hash)
+    WHERE k.owner_id = ${ownerId}::uuid AND k.key = w.key`;
 };
 
 export type { Task };

@@ -1,3 +1,4 @@
+import type { Reach } from '../accounts/principal.ts';
 import { Prisma } from '../database/client.ts';
 import { badInput } from '../errors.ts';
 import { QUEUE_NAME, TASK_TYPE } from './new-task.ts';
@@ -92,6 +93,16 @@ export const toConditions = (where: TaskWhere): Prisma.Sql[] => {
     conditions.push(Prisma.sql`created_at < ${where.createdBefore.toISOString()}::timestamptz AND id <= ${high}::uuid`);
   }
   return conditions;
+};
+
+/** What may be read as conditions on rows of `tasks`; `isWithinReach` says the same of one task. */
+export const toReachConditions = (reach: Reach): Prisma.Sql[] => {
+  if (reach === undefined) return [];
+  if (typeof reach === 'string') return [Prisma.sql`owner_id = ${reach}::uuid`];
+  const { ownerId, taskIds, tags } = reach;
+  const ways = [Prisma.sql`id = ANY(${[...taskIds]}::uuid[])`];
+  if (tags.length > 0) ways.push(Prisma.sql`tags @> ${[...tags]}::text[]`);
+  return [Prisma.sql`owner_id = ${ownerId}::uuid`, Prisma.sql`(${Prisma.join(ways, ' OR ')})`];
 };
 
 /** What a filter asks of a task that can be told without its tags and the time it was made. */

@@ -1,3 +1,4 @@
+import { isWatched, type WatchedTasks } from '../accounts/principal.ts';
 import { badInput } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
 import { closing } from './closing.ts';
@@ -19,6 +20,8 @@ export interface ChangeRequest {
   after?: string | null | undefined;
   /** Does the subscriber look at the task, and not only at the transition? */
   withTask: boolean;
+  /** The only tasks of this owner that may be seen. Default: all. */
+  watched?: WatchedTasks | undefined;
 }
 
 export interface WatchedChange {
@@ -79,10 +82,10 @@ async function* pastChanges(
 
 async function* matching(
   snapshots: TaskSnapshots,
-  { where, withTask }: ChangeRequest,
+  { where, withTask, watched }: ChangeRequest,
   batches: AsyncIterable<Change[]>,
 ): AsyncGenerator<WatchedChange> {
-  const asksMore = asksForMore(where);
+  const asksMore = asksForMore(where) || watched !== undefined;
   const needsTask = withTask || asksMore;
   for await (const batch of batches) {
     // All are followed, also those that do not match: the next change of the same task then costs no read.
@@ -94,6 +97,7 @@ async function* matching(
       // Without its task, a change has nothing to show: the task is no longer kept.
       if (needsTask && !task) continue;
       if (asksMore && task && !matchesMore(where, task)) continue;
+      if (watched && !(task && isWatched(watched, task))) continue;
       yield { change, task };
     }
   }

@@ -1,3 +1,4 @@
+import type { Reach } from '../accounts/principal.ts';
 import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
@@ -17,8 +18,8 @@ export interface WatchServices {
 /** The columns of an event that clients see. */
 export type WatchedEvent = Omit<TaskEvent, 'ownerId' | 'position'>;
 
-const watched = async ({ database, router }: WatchServices, ownerId: string | undefined, taskId: string) => {
-  const task = await findTask(database, ownerId, taskId, []);
+const watched = async ({ database, router }: WatchServices, reach: Reach, taskId: string) => {
+  const task = await findTask(database, reach, taskId, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${taskId}.`);
   // The task's own id: the given one may be in capitals.
   return { task, subscribe: () => router.subscribe(task.ownerId, task.id) };
@@ -27,21 +28,21 @@ const watched = async ({ database, router }: WatchServices, ownerId: string | un
 /**
  * The task as it is now, then as of every later transition and progress, in order; ends after the last one.
  *
- * @param ownerId whose task it must be; undefined for an admin
+ * @param reach whose task it must be; undefined for an admin
  * @param parts which of the large parts are asked for: a payload is held as long as its task is watched. Default: all
  * @throws TaskFlowError NOT_FOUND; SLOW_CONSUMER from the iterator
  */
 export const watchTask = async (
   services: WatchServices,
-  ownerId: string | undefined,
+  reach: Reach,
   taskId: string,
   parts: readonly LargePart[] = LARGE_PARTS,
 ): Promise<AsyncIterableIterator<TaskSummary>> => {
-  const found = await watched(services, ownerId, taskId);
+  const found = await watched(services, reach, taskId);
   const messages = await services.router.subscribeWithSide(found.task.ownerId, found.task.id);
   // Read again now that changes are being collected: nothing falls between.
   const states = async function* () {
-    let task = await findTask(services.database, ownerId, taskId, parts);
+    let task = await findTask(services.database, reach, taskId, parts);
     if (!task) return;
     yield task;
     if (hasEnded(task.status)) return;
@@ -73,11 +74,11 @@ export const watchTask = async (
  */
 export const watchTaskEvents = async (
   services: WatchServices,
-  ownerId: string | undefined,
+  reach: Reach,
   taskId: string,
   afterSeq: number,
 ): Promise<AsyncIterableIterator<WatchedEvent>> => {
-  const { subscribe } = await watched(services, ownerId, taskId);
+  const { subscribe } = await watched(services, reach, taskId);
   const { changes } = await subscribe();
   const events = async function* () {
     const past = await services.database.taskEvent.findMany({ where: { taskId }, orderBy: { seq: 'asc' } });

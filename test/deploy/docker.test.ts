@@ -24,9 +24,10 @@ const NOT_OURS = ['SERVICE_TYPE', 'POSTGRES_PASSWORD', 'POSTGRES_USER', 'POSTGRE
 const settings = new Set([...documentedSettings().map(({ name }) => name), ...NOT_OURS]);
 
 describe('the compose file', () => {
-  test('has the services of the seed and a one-shot migrate', () => {
+  test('has the services of the seed, a janitor and a one-shot migrate', () => {
     expect(Object.keys(compose.services).sort()).toEqual([
       'api',
+      'janitor',
       'manager',
       'migrate',
       'postgres',
@@ -56,7 +57,7 @@ describe('the compose file', () => {
   });
 
   test('starts the process that each service is named for', () => {
-    for (const name of ['manager', 'worker', 'migrate'])
+    for (const name of ['manager', 'worker', 'janitor', 'migrate'])
       expect(compose.services[name]?.environment?.SERVICE_TYPE).toBe(name);
     expect(compose.services.api?.environment?.SERVICE_TYPE).toMatch(/SERVICE_TYPE:-api/);
   });
@@ -88,6 +89,8 @@ describe('the Dockerfile', () => {
       encoding: 'utf8',
     });
     expect(status).toBe(64);
-    expect(stderr.trim().split('\n')).toEqual(["SERVICE_TYPE must be api, manager, worker or migrate, not 'alembic'"]);
+    expect(stderr.trim().split('\n')).toEqual([
+      "SERVICE_TYPE must be api, manager, worker, janitor or migrate, not 'alembic'",
+    ]);
   });
 });

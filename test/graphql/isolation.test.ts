@@ -1,7 +1,7 @@
 import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
-import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { type ApiApp, errorOf, PASSWORD, setupApi, type TestUser } from '../support/api.ts';
 import { subscribe } from '../support/sockets.ts';
 
 let app: ApiApp;
@@ -126,6 +126,39 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     });
     expect(errorOf(refused)).toEqual({ code: 'NOT_FOUND' });
     expect((await app.call('{ me { id } }', {}, headers)).data.me.id).toBe(owner.id);
+  },
+  rotateApiKey: async () => {
+    const headers = await app.keyOf(owner);
+    const { data } = await owner.call('{ apiKeys { id } }');
+    const rotate = 'mutation ($id: ID!) { rotateApiKey(id: $id, overlapMinutes: 0) { secret } }';
+    expect(errorOf(await stranger.call(rotate, { id: data.apiKeys[0].id }))).toEqual({ code: 'NOT_FOUND' });
+    expect((await app.call('{ me { id } }', {}, headers)).data.me.id).toBe(owner.id);
+  },
+  createWatchToken: async () => {
+    const create = 'mutation ($input: CreateWatchTokenInput!) { createWatchToken(input: $input) { token } }';
+    const { data } = await stranger.call(create, { input: { taskIds: [task.id], tags: ['secret'] } });
+    const headers = { authorization: `Bearer ${data.createWatchToken.token}` };
+    const seen = await app.call(`{ task(id: "${task.id}") { id } tasks { edges { cursor } } }`, {}, headers);
+    expect(seen.data).toEqual({ task: null, tasks: { edges: [] } });
+  },
+  changePassword: async () => {
+    const other = await app.user();
+    const change = 'mutation ($current: String!) { changePassword(current: $current, new: "another one") { token } }';
+    await other.call(change, { current: PASSWORD });
+    expect((await owner.call('{ me { id } }')).data.me.id).toBe(owner.id);
+  },
+  deleteAccount: async () => {
+    const other = await app.user();
+    await other.call('mutation ($password: String!) { deleteAccount(password: $password) }', { password: PASSWORD });
+    expect((await owner.call(`{ me { id } task(id: "${task.id}") { id } }`)).data).toEqual({
+      me: { id: owner.id },
+      task: { id: task.id },
+    });
+  },
+  auditLog: async () => {
+    const refused = await stranger.call('{ auditLog { edges { cursor } } }');
+    expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });
+    expect(refused.data).toBeNull();
   },
   me: async () => {
     expect((await stranger.call('{ me { id } }')).data.me.id).toBe(stranger.id);

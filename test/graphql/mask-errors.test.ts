@@ -8,14 +8,14 @@ import { subscribe } from '../support/sockets.ts';
 
 const logged: { err?: { message: string }; errorId?: string; level: number }[] = [];
 const logger = pino({ level: 'trace' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
-const mask = createErrorMask(logger, 1_000);
+const mask = createErrorMask(logger, { maxRequestBytes: 1_000, hidesSuggestions: false });
 
 describe('an error', () => {
   test('that clients are meant to see keeps its message, code and details', () => {
     const error = mask(new TaskFlowError('RATE_LIMITED', 'Too many.', { retryAfter: 7 }));
     expect(error.toJSON()).toEqual({
       message: 'Too many.',
-      extensions: { code: 'RATE_LIMITED', retryAfter: 7, http: { status: 200 } },
+      extensions: { code: 'RATE_LIMITED', retryAfter: 7, http: { status: 429, headers: { 'retry-after': '7' } } },
     });
   });
 

@@ -1,6 +1,6 @@
 import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { API_KEY_SCOPES } from '../../src/accounts/api-keys.ts';
+import { API_KEY_SCOPES } from '../../src/accounts/api-key-input.ts';
 import type { ApiKeyScope } from '../../src/accounts/principal.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { type Answer, type ApiApp, setupApi } from '../support/api.ts';
@@ -8,8 +8,11 @@ import { subscribe } from '../support/sockets.ts';
 
 const ID = '01900000-0000-7000-8000-000000000000';
 
-/** Every operation, with the scope that an API key needs; `any` for any credentials, `none` for none at all. */
-const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' | 'none']> = {
+/**
+ * Every operation, with the scope that an API key needs; `any` for any credentials but watch tokens, `none` for none at all,
+ * `login` and `admin` for what no API key opens.
+ */
+const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' | 'none' | 'login' | 'admin']> = {
   me: ['{ me { id } }', 'any'],
   task: [`{ task(id: "${ID}") { id } }`, 'TASKS_READ'],
   tasks: ['{ tasks { edges { cursor } } }', 'TASKS_READ'],
@@ -22,7 +25,12 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   login: ['mutation { login(input: { identifier: "x", password: "x" }) { token } }', 'none'],
   createTask: ['mutation { createTask(input: { type: "x" }) { id } }', 'TASKS_WRITE'],
   createTasks: ['mutation { createTasks(inputs: []) { id } }', 'TASKS_WRITE'],
-  createApiKey: ['mutation { createApiKey(input: { name: "x" }) { secret } }', 'KEYS_ADMIN'],
+  createApiKey: ['mutation { createApiKey(input: { name: "x", scopes: [KEYS_ADMIN] }) { secret } }', 'KEYS_ADMIN'],
+  rotateApiKey: [`mutation { rotateApiKey(id: "${ID}", overlapMinutes: 0) { secret } }`, 'KEYS_ADMIN'],
+  createWatchToken: [`mutation { createWatchToken(input: { taskIds: ["${ID}"] }) { token } }`, 'TASKS_READ'],
+  changePassword: ['mutation { changePassword(current: "wrong", new: "long enough") { token } }', 'login'],
+  deleteAccount: ['mutation { deleteAccount(password: "wrong") }', 'login'],
+  auditLog: ['{ auditLog { edges { cursor } } }', 'admin'],
   cancelTask: [`mutation { cancelTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],
   retryTask: [`mutation { retryTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],
   pauseQueue: ['mutation { pauseQueue(name: "x") { name } }', 'QUEUES_ADMIN'],
@@ -35,15 +43,23 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   queueUpdated: ['subscription { queueUpdated(name: "x") { name } }', 'any'],
 };
 
+/** What a watch token opens, and nothing else. */
+const WATCHABLE = ['task', 'tasks', 'taskUpdated', 'taskEvents', 'taskChanges'];
+
 let app: ApiApp;
 const keys = new Map<ApiKeyScope, Record<string, string>>();
 let login: Record<string, string>;
+let ordinary: Record<string, string>;
+let watcher: Record<string, string>;
 
 beforeAll(async () => {
   app = await setupApi();
-  const user = await app.user();
+  const user = await app.admin();
   login = user.headers;
+  ordinary = (await app.user()).headers;
   for (const scope of API_KEY_SCOPES) keys.set(scope, await app.keyOf(user, [scope]));
+  const { data } = await user.call(`mutation { createWatchToken(input: { taskIds: ["${ID}"] }) { token } }`);
+  watcher = { authorization: `Bearer ${data.createWatchToken.token}` };
 });
 afterAll(() => app.close());
 
@@ -74,8 +90,17 @@ describe('the scope of an API key', () => {
   test.each(Object.entries(OPERATIONS))(
     'is not needed for %s with a login, and without credentials nothing is open',
     async (name, [operation, needs]) => {
-      if (name !== 'login') expect(await refusal(operation, login)).toBeUndefined();
+      if (name === 'login') return;
+      expect(await refusal(operation, login)).toBeUndefined();
+      expect(await refusal(operation, ordinary)).toBe(needs === 'admin' ? 'FORBIDDEN' : undefined);
       if (needs !== 'none') expect(await refusal(operation, {})).toBe('UNAUTHENTICATED');
+    },
+  );
+
+  test.each(Object.entries(OPERATIONS).filter(([, [, needs]]) => needs !== 'none'))(
+    'is not what a watch token has: it opens %s or not by itself',
+    async (name, [operation]) => {
+      expect(await refusal(operation, watcher)).toBe(WATCHABLE.includes(name) ? undefined : 'FORBIDDEN');
     },
   );
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { GraphQLFormattedError } from 'graphql';
+import { v7 as uuidv7 } from 'uuid';
 import type { ApiKeyScope } from '../../src/accounts/principal.ts';
 import { createGraphQLServer, type GraphQLServer } from '../../src/server/graphql-server.ts';
 import { openServices, type RunningServices } from '../../src/server/services.ts';
@@ -39,8 +40,10 @@ export interface ApiApp extends TestApp {
   readonly factory: Factory;
   readonly live: LiveTasks;
   readonly call: Call;
-  /** A new user with a login. */
+  /** A new user with a login; no admin. */
   user(): Promise<TestUser>;
+  /** A new admin with a login. */
+  admin(): Promise<TestUser>;
   /** A new API key of a user. @returns the headers with it */
   keyOf(user: TestUser, scopes?: readonly ApiKeyScope[]): Promise<Record<string, string>>;
 }
@@ -52,6 +55,7 @@ export const setupApi = async (options: SetupOptions = {}): Promise<ApiApp> => {
   const app = await setup(options);
   const factory = new Factory(app);
   await factory.openShards();
+  await makeFounder(app);
   const node = await openNode(app);
   const { services, call } = node;
   const close = async (): Promise<void> => {
@@ -65,6 +69,11 @@ export const setupApi = async (options: SetupOptions = {}): Promise<ApiApp> => {
     factory,
     live: new LiveTasks(app),
     user: () => signUp(call),
+    admin: async () => {
+      const user = await signUp(call);
+      await app.database.user.update({ where: { id: user.id }, data: { isAdmin: true } });
+      return user;
+    },
     keyOf: async (user, scopes) => {
       const answer = await user.call(
         'mutation ($scopes: [ApiKeyScope!]) { createApiKey(input: { name: "test", scopes: $scopes }) { secret } }',
@@ -78,6 +87,14 @@ export const setupApi = async (options: SetupOptions = {}): Promise<ApiApp> => {
     close,
     [Symbol.asyncDispose]: close,
   };
+};
+
+/** The first user, who is the admin, so that those whom tests sign up are not. */
+const makeFounder = async ({ database }: TestApp): Promise<void> => {
+  const id = uuidv7();
+  const names = { email: 'founder@example.com', username: 'founder' };
+  await database.user.create({ data: { id, ...names, passwordHash: '', isAdmin: true } });
+  await database.ownerFeed.create({ data: { ownerId: id } });
 };
 
 /** A further api node of the same TaskFlow. The caller closes it. */

@@ -117,14 +117,63 @@ describe('an idempotency key', () => {
     expect(ids.size).toBe(20);
   });
 
-  test('of a task that is no longer kept says so', async () => {
-    const [task] = await submit(keyed('dropped'));
-    await app.database.taskEvent.deleteMany({ where: { taskId: task?.id ?? '' } });
-    await app.database.task.delete({ where: { id: task?.id ?? '' } });
-    await expect(submit(keyed('dropped'))).rejects.toMatchObject({
-      code: 'CONFLICT',
-      message: expect.stringContaining('no longer kept'),
+  describe('whose task is no longer kept', () => {
+    const drop = async (...ids: (string | undefined)[]): Promise<void> => {
+      const given = ids.map((id) => id ?? '');
+      await app.database.taskEvent.deleteMany({ where: { taskId: { in: given } } });
+      await app.database.task.deleteMany({ where: { id: { in: given } } });
+    };
+
+    test('is free again, also for another request', async () => {
+      const [task] = await submit(keyed('dropped'));
+      await drop(task?.id);
+      const [next] = await submit(keyed('dropped', { payload: 'else' }));
+      expect(next).toMatchObject({ payload: 'else', status: 'QUEUED' });
+      expect((await submit(keyed('dropped', { payload: 'else' })))[0]?.id).toBe(next?.id);
+      await expect(submit(keyed('dropped'))).rejects.toMatchObject({ code: 'CONFLICT' });
     });
+
+    test('makes one task of thirty submissions at once', async () => {
+      const [task] = await submit(keyed('dropped, then many'));
+      await drop(task?.id);
+      const tasks = await Promise.all(Array.from({ length: 30 }, () => submit(keyed('dropped, then many'))));
+      const ids = new Set(tasks.flat().map(({ id }) => id));
+      expect(ids.size).toBe(1);
+      expect(ids).not.toContain(task?.id);
+      expect(await app.database.task.count({ where: { id: { in: [...ids] } } })).toBe(1);
+    });
+
+    test('counts as new from then on', async () => {
+      const [task] = await submit(keyed('renewed'));
+      const where = { ownerId_key: { ownerId, key: 'renewed' } };
+      const longAgo = new Date('2020-01-01');
+      await app.database.idempotencyKey.update({ where, data: { createdAt: longAgo } });
+      await submit(keyed('renewed'));
+      expect((await app.database.idempotencyKey.findUnique({ where }))?.createdAt).toEqual(longAgo);
+      await drop(task?.id);
+      const [next] = await submit(keyed('renewed'));
+      const row = await app.database.idempotencyKey.findUniqueOrThrow({ where });
+      expect(row).toMatchObject({ taskId: next?.id });
+      expect(Date.now() - row.createdAt.getTime()).toBeLessThan(60_000);
+    });
+  });
+
+  test('that is dropped while it is submitted again never lets a task go without one', async () => {
+    const where = { ownerId, key: 'contended' };
+    let isOver = false;
+    const dropping = (async () => {
+      let dropped = 0;
+      while (!isOver) dropped += (await app.database.idempotencyKey.deleteMany({ where })).count;
+      return dropped;
+    })();
+    const ids = new Set<string | undefined>();
+    const submitting = async (): Promise<void> => {
+      for (let i = 0; i < 75; i++) ids.add((await submit(keyed('contended')))[0]?.id);
+    };
+    await Promise.all([submitting(), submitting()]);
+    isOver = true;
+    expect(ids.size).toBeGreaterThan(1);
+    expect((await dropping) + (await app.database.idempotencyKey.count({ where }))).toBe(ids.size);
   });
 });
 

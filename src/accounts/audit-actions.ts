@@ -1,0 +1,19 @@
+/** Everything that is written to the audit log, with what it means. */
+export const AUDIT_ACTIONS = {
+  SIGNED_UP: 'Made an account; `target` is the user.',
+  LOGGED_IN: 'Logged in.',
+  LOGIN_FAILED: 'Gave a wrong password for the account in `target`, or named none that exists. Counted by the minute.',
+  PASSWORD_CHANGED: 'Changed the password, which ended all other logins.',
+  ACCOUNT_DELETED: 'Deleted the account.',
+  API_KEY_CREATED: 'Made the API key in `target`.',
+  API_KEY_ROTATED: 'Replaced the API key in `target`.',
+  API_KEY_REVOKED: 'Revoked the API key in `target`.',
+  USER_PROMOTED: 'Made the user in `target` an admin.',
+  USER_DEMOTED: 'Made the admin in `target` an ordinary user.',
+  TASK_CANCELLED: "As an admin, cancelled somebody else's task.",
+  TASK_RETRIED: "As an admin, put somebody else's task back.",
+  QUEUE_PAUSED: 'Paused the queue in `target`.',
+  QUEUE_RESUMED: 'Resumed the queue in `target`.',
+} as const;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;

@@ -1,0 +1,95 @@
+import type { Logger } from 'pino';
+import type { Database } from '../database/client.ts';
+import { type CredentialStates, findCredentialStates } from './credential-store.ts';
+import type { Principal } from './principal.ts';
+import { credentialsEnded, isRevokedBy, type Revocation } from './revocation.ts';
+
+/** How often the credentials of everything that is open are checked, in ms: so long a lost message goes unnoticed. */
+const CHECK_INTERVAL_MS = 1_000;
+
+interface Session {
+  principal: Principal;
+  end: (reason: Error) => void;
+}
+
+/**
+ * The sockets and running subscriptions of this node, with the credentials they were opened with. They end when these run
+ * out or are revoked: at once when the message comes, and within a second when it was lost.
+ */
+export class OpenSessions {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #sessions = new Set<Session>();
+  readonly #timer: NodeJS.Timeout;
+  #isChecking = false;
+
+  /** @param intervalMs how often PostgreSQL is asked, while something is open. Default: 1 s */
+  constructor(database: Database, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
+    this.#database = database;
+    this.#logger = logger;
+    this.#timer = setInterval(() => void this.check(), intervalMs).unref();
+  }
+
+  /**
+   * @param end called when the credentials no longer count, at most once
+   * @returns what to call when it ended otherwise
+   */
+  add(principal: Principal, end: (reason: Error) => void): () => void {
+    const session = { principal, end };
+    this.#sessions.add(session);
+    return () => void this.#sessions.delete(session);
+  }
+
+  endRevoked(revocation: Revocation): void {
+    this.#endUnless(this.#sessions, ({ principal }) => !isRevokedBy(revocation, principal));
+  }
+
+  /** Ends what has expired, then what PostgreSQL no longer knows; one query for all. While it is away, only the former. */
+  async check(): Promise<void> {
+    const now = Date.now();
+    this.#endUnless(this.#sessions, ({ principal }) => principal.expiresAtMs > now);
+    if (this.#isChecking || this.#sessions.size === 0) return;
+    this.#isChecking = true;
+    try {
+      const sessions = [...this.#sessions];
+      const states = await findCredentialStates(this.#database, ...idsOf(sessions));
+      this.#endUnless(sessions, ({ principal }) => isStillValid(principal, states));
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'could not check the credentials of open sockets; will try again');
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#sessions.clear();
+  }
+
+  #endUnless(sessions: Iterable<Session>, isValid: (session: Session) => boolean): void {
+    for (const session of [...sessions]) {
+      if (isValid(session) || !this.#sessions.delete(session)) continue;
+      session.end(credentialsEnded());
+    }
+  }
+}
+
+/** The API keys, and the users of whatever is no API key. */
+const idsOf = (sessions: readonly Session[]): [apiKeyIds: Set<string>, userIds: Set<string>] => {
+  const apiKeyIds = new Set<string>();
+  const userIds = new Set<string>();
+  for (const { principal } of sessions) {
+    if (principal.apiKeyId === undefined) userIds.add(principal.userId);
+    else apiKeyIds.add(principal.apiKeyId);
+  }
+  return [apiKeyIds, userIds];
+};
+
+const isStillValid = (
+  { apiKeyId, userId, tokenVersion, isAdmin }: Principal,
+  { activeKeys, users }: CredentialStates,
+): boolean => {
+  if (apiKeyId !== undefined) return activeKeys.has(apiKeyId);
+  const user = users.get(userId);
+  return user !== undefined && user.tokenVersion === tokenVersion && (user.isAdmin || !isAdmin);
+};

@@ -1,0 +1,71 @@
+import { LRUCache } from 'lru-cache';
+import { addressGroup } from './address-group.ts';
+import { Limiter, type LimiterStore } from './limiter.ts';
+
+const HOUR_SECONDS = 3_600;
+
+export interface RateLimitOptions {
+  /** Requests without credentials or with a watch token, in an hour. 0: no limit. */
+  perAddress: number;
+  /** Requests of a user whose API key says nothing else, in an hour. 0: no limit. */
+  perUser: number;
+}
+
+/** What matters here of who is asking. */
+interface Asker {
+  userId: string;
+  apiKeyId?: string;
+  rateLimitPerHour?: number;
+  /** With a watch token. */
+  watched?: object;
+}
+
+/** Where a client stands in its hour. */
+export interface RateLimit {
+  limit: number;
+  remaining: number;
+  isExceeded: boolean;
+  /** When its next hour begins, in whole seconds from now, at least 1. */
+  resetSeconds: number;
+}
+
+/**
+ * Counts requests by the hour: those of an API key that has a limit of its own by key, those of logins and other keys by
+ * user, all others (without credentials, or with a watch token) by address.
+ */
+export class RateLimits {
+  readonly #store: LimiterStore;
+  readonly #options: RateLimitOptions;
+  /** By their limit: most clients share one. */
+  readonly #limiters = new LRUCache<number, Limiter>({ max: 1_000 });
+
+  constructor(store: LimiterStore, options: RateLimitOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Counts one more request. @returns undefined where there is no limit */
+  async count(principal: Asker | undefined, address: string): Promise<RateLimit | undefined> {
+    const [key, limit] = this.#ruleFor(principal, address);
+    if (limit === 0) return undefined;
+    const { used, isExceeded, resetMs } = await this.#limiterOf(limit).count(key);
+    const resetSeconds = Math.max(1, Math.ceil(resetMs / 1_000));
+    return { limit, remaining: Math.max(0, limit - used), isExceeded, resetSeconds };
+  }
+
+  #ruleFor(principal: Asker | undefined, address: string): [key: string, limit: number] {
+    // Watch tokens are in browsers: one of them must not use up its owner's hour.
+    if (!principal || principal.watched) return [`address:${addressGroup(address)}`, this.#options.perAddress];
+    const { apiKeyId, rateLimitPerHour, userId } = principal;
+    if (apiKeyId !== undefined && rateLimitPerHour !== undefined) return [`key:${apiKeyId}`, rateLimitPerHour];
+    return [`user:${userId}`, this.#options.perUser];
+  }
+
+  #limiterOf(limit: number): Limiter {
+    const known = this.#limiters.get(limit);
+    if (known) return known;
+    const limiter = new Limiter(this.#store, { name: 'hour', limit, seconds: HOUR_SECONDS, isFinal: true });
+    this.#limiters.set(limit, limiter);
+    return limiter;
+  }
+}

@@ -1,0 +1,80 @@
+import { AUDIT_ACTIONS, type AuditAction } from '../accounts/audit-actions.ts';
+import { AUDIT_PAGE, findAuditEntries } from '../accounts/find-audit-entries.ts';
+import { checkId } from '../tasks/task-where.ts';
+import { builder } from './builder.ts';
+
+const AuditActionType = builder.enumType('AuditAction', {
+  description: 'What somebody did.',
+  values: Object.fromEntries(
+    Object.entries(AUDIT_ACTIONS).map(([name, description]) => [name, { description }]),
+  ) as Record<AuditAction, { description: string }>,
+});
+
+const AuditEntryType = builder.prismaObject('AuditEntry', {
+  description: 'Who did what. Entries outlive the accounts they speak of.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'A UUIDv7.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When; of counted entries, the first time.' }),
+    actorId: t.exposeID('actorId', {
+      nullable: true,
+      description: 'The user who did it; null for nobody known, and for the command line.',
+    }),
+    action: t.field({
+      type: AuditActionType,
+      description: 'What was done.',
+      resolve: ({ action }) => action as AuditAction,
+    }),
+    target: t.exposeString('target', {
+      nullable: true,
+      description: "The id of what it was done to, or a queue's name.",
+    }),
+    address: t.exposeString('address', { nullable: true, description: "The client's." }),
+    count: t.exposeInt('count', { description: 'How often: failed logins of a minute are counted together.' }),
+    detail: t.expose('detail', { type: 'JSON', nullable: true, description: 'More about it.' }),
+  }),
+});
+
+const AuditConnection = builder.connectionObject(
+  { type: AuditEntryType, name: 'AuditConnection', description: 'A page of the audit log.' },
+  { name: 'AuditEdge', description: 'An entry with its place among the others.' },
+);
+
+const AuditWhereType = builder.inputType('AuditWhere', {
+  description: 'Which entries: all that is given must hold.',
+  fields: (t) => ({
+    action: t.field({ type: [AuditActionType], description: 'One of these actions.' }),
+    actorId: t.id({ description: 'Done by this user.' }),
+    target: t.string({ description: 'Done to this.' }),
+    address: t.string({ description: 'Done from this address.' }),
+    since: t.field({ type: 'DateTime', description: 'At this time or later.' }),
+    until: t.field({ type: 'DateTime', description: 'Before this time.' }),
+  }),
+});
+
+builder.queryField('auditLog', (t) =>
+  t.field({
+    type: AuditConnection,
+    description: `Who did what, newest first, at most ${AUDIT_PAGE.max} a page. For admins.`,
+    args: {
+      where: t.arg({ type: AuditWhereType, description: 'Which entries. Default: all.' }),
+      first: t.arg.int({ description: `How many. Default: ${AUDIT_PAGE.initial}.` }),
+      after: t.arg.string({ description: 'The cursor of the last one of the page before.' }),
+    },
+    authScopes: { admin: true },
+    resolve: async (_root, { where, first, after }, { services }) => {
+      const actorId = where?.actorId ? checkId(where.actorId, 'where.actorId') : undefined;
+      const cursor = after ? checkId(after, 'after') : undefined;
+      const page = await findAuditEntries(services.database, { ...where, actorId }, first ?? undefined, cursor);
+      const edges = page.entries.map((node) => ({ cursor: node.id, node }));
+      return {
+        edges,
+        pageInfo: {
+          hasNextPage: page.hasNextPage,
+          hasPreviousPage: cursor !== undefined,
+          startCursor: edges.at(0)?.cursor ?? null,
+          endCursor: edges.at(-1)?.cursor ?? null,
+        },
+      };
+    },
+  }),
+);

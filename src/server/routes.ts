@@ -1,0 +1,64 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Config } from '../config.ts';
+import type { ReadAddress } from './client-address.ts';
+import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
+import { GRAPHQL_PATH } from './graphql-server.ts';
+import { answerJson, checkReadiness } from './health.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
+import { answerPlainPost, isPlainPost, type PlainFront } from './plain-post.ts';
+import { setSecurityHeaders } from './security-headers.ts';
+import type { RunningServices } from './services.ts';
+
+/** What requests and sockets share. */
+export interface Front extends PlainFront {
+  services: RunningServices;
+  /** The only operations that run; undefined for any. */
+  persisted: PersistedOperations | undefined;
+  readAddress: ReadAddress;
+  origins: AllowedOrigins;
+}
+
+/** What every request passes, whoever answers it in the end. */
+export const createRoutes =
+  (front: Front, config: Config): RequestListener =>
+  (request, response) => {
+    setSecurityHeaders(response);
+    const path = request.url?.split('?')[0];
+    if (path === GRAPHQL_PATH) answerGraphQL(front, config, request, response);
+    else if (path === '/healthz') answerJson(response, 200, { isAlive: true });
+    else if (path === '/readyz') void answerReadiness(front.services, response);
+    else answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });
+  };
+
+const answerReadiness = async (services: RunningServices, response: ServerResponse): Promise<void> => {
+  const readiness = await checkReadiness(services);
+  answerJson(response, readiness.isReady ? 200 : 503, readiness);
+};
+
+const answerGraphQL = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+  front.origins.allow(request, response);
+  if (request.method === 'OPTIONS') front.origins.answerPreflight(request, response);
+  else if (!(config.GRAPHIQL && asksForPage(request)) && mayBeForged(request)) refuse(response, FORGERY_MESSAGE);
+  else answerOperation(front, config, request, response);
+};
+
+const asksForPage = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && (headers.accept?.includes('text/html') ?? false);
+
+const answerOperation = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+  const address = front.readAddress(request);
+  if (!front.persisted && isPlainPost(request, config.MAX_REQUEST_BYTES)) {
+    answerPlainPost(front, request, response, address).catch((error: unknown) => {
+      // A client that goes away in the middle of its request is no fault.
+      if (!request.destroyed || request.complete)
+        front.services.logger.error({ err: error }, 'a request could not be answered');
+      response.destroy();
+    });
+  } else {
+    void front.yoga(request, response, { address });
+  }
+};
+
+const refuse = (response: ServerResponse, message: string): void => {
+  answerJson(response, 400, { errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] });
+};

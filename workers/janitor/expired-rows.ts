@@ -1,0 +1,80 @@
+import type { Limits } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** Rows that one statement changes, at most: a few ms, in which nobody waits long for a row. */
+export const BATCH = 1_000;
+
+/**
+ * Rows of one kind that have had their time. Both statements take the same parameters, and `sweep` after them the size of a
+ * batch. Rows that somebody else has locked are left to the next run.
+ */
+export interface ExpiredRows {
+  count: string;
+  sweep: string;
+  /** Undefined when the settings keep these rows for ever. */
+  values: (limits: Limits) => unknown[] | undefined;
+}
+
+const unlessKept = (limit: Date | null): unknown[] | undefined => (limit ? [limit] : undefined);
+
+const ENDED_KEYS = `api_keys WHERE revoked_at IS NULL AND (expires_at <= $1 OR coalesce(last_used_at, created_at) <= $2)`;
+
+/** Soft delete: the key is refused from now on, and its owner still sees it. */
+export const API_KEYS_TO_REVOKE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${ENDED_KEYS}`,
+  sweep: `UPDATE api_keys SET revoked_at = $1
+    WHERE id IN (SELECT id FROM ${ENDED_KEYS} ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)`,
+  // With null instead of a limit, nothing counts as unused.
+  values: ({ now, apiKeyUse }) => [now, apiKeyUse],
+};
+
+const FORGOTTEN_KEYS = 'api_keys WHERE revoked_at <= $1';
+
+/** Hard delete. */
+export const API_KEYS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${FORGOTTEN_KEYS}`,
+  sweep: `DELETE FROM api_keys WHERE id IN (SELECT id FROM ${FORGOTTEN_KEYS} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  values: ({ apiKeyRevocation }) => unlessKept(apiKeyRevocation),
+};
+
+// The id of a clock gone astray says nothing of a task's age; created_at comes from PostgreSQL's clock.
+const STRAY_TASKS = 'tasks_default WHERE created_at <= $1 AND finished_at IS NOT NULL';
+
+/** Tasks of the default partition, with their events in the same statement. */
+export const STRAY_TASKS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${STRAY_TASKS}`,
+  sweep: `WITH old AS MATERIALIZED (SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED),
+      events AS (DELETE FROM task_events e USING old WHERE e.task_id = old.id)
+    DELETE FROM tasks t USING old WHERE t.id = old.id`,
+  values: ({ tasks }) => unlessKept(tasks),
+};
+
+const OLD_MINUTES = 'queue_minutes WHERE minute <= $1';
+
+export const QUEUE_MINUTES_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${OLD_MINUTES}`,
+  sweep: `DELETE FROM queue_minutes WHERE (queue, minute) IN
+    (SELECT queue, minute FROM ${OLD_MINUTES} ORDER BY minute LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  values: ({ queueMinutes }) => unlessKept(queueMinutes),
+};
+
+/** Sweeps batch after batch, each in a transaction of its own. @returns how many rows */
+export const sweepRows = async (session: Session, rows: ExpiredRows, limits: Limits): Promise<number> => {
+  const values = rows.values(limits);
+  if (!values) return 0;
+  let total = 0;
+  let changed: number;
+  do {
+    changed = await session.change(rows.sweep, [...values, BATCH]);
+    total += changed;
+  } while (changed === BATCH);
+  return total;
+};
+
+/** @returns how many rows `sweepRows` would sweep */
+export const countRows = async (session: Session, rows: ExpiredRows, limits: Limits): Promise<number> => {
+  const values = rows.values(limits);
+  if (!values) return 0;
+  const [row] = await session.query<{ count: string }>(rows.count, values);
+  return Number(row?.count);
+};

@@ -1,0 +1,51 @@
+/** What one run did, or with `isDryRun` what it would do. Of dates only the days that partitions stand for: "2026-10-24". */
+export interface Summary {
+  isDryRun: boolean;
+  partitionDaysMade: number;
+  apiKeysRevoked: number;
+  apiKeysDeleted: number;
+  idempotencyKeysDeleted: number;
+  /** Whole days of tasks and their events. */
+  daysDropped: string[];
+  /** Expired days that stay because of tasks that have not ended. */
+  daysHeld: { day: string; unfinished: number }[];
+  /** Expired days whose locks others held all the time: the next run tries again. */
+  daysBusy: string[];
+  /** From the default partition. */
+  tasksDeleted: number;
+  queueMinutesDeleted: number;
+  /** Steps that failed, with the reason; the others were done all the same. */
+  failures: { step: string; reason: string }[];
+}
+
+export const emptySummary = (isDryRun: boolean): Summary => ({
+  isDryRun,
+  partitionDaysMade: 0,
+  apiKeysRevoked: 0,
+  apiKeysDeleted: 0,
+  idempotencyKeysDeleted: 0,
+  daysDropped: [],
+  daysHeld: [],
+  daysBusy: [],
+  tasksDeleted: 0,
+  queueMinutesDeleted: 0,
+  failures: [],
+});
+
+/** The summary as one line for people. */
+export const describeSummary = (summary: Summary): string => {
+  const { daysDropped, daysHeld, daysBusy, failures } = summary;
+  const held = daysHeld.map(({ day, unfinished }) => `${day} by ${unfinished}`);
+  const parts = [
+    `API keys: ${summary.apiKeysRevoked} revoked, ${summary.apiKeysDeleted} deleted`,
+    `idempotency keys: ${summary.idempotencyKeysDeleted} deleted`,
+    `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
+    `tasks outside of days: ${summary.tasksDeleted} deleted`,
+    `queue minutes: ${summary.queueMinutesDeleted} deleted`,
+    `days of partitions: ${summary.partitionDaysMade} made`,
+    ...failures.map(({ step, reason }) => `could not ${step}: ${reason}`),
+  ];
+  return `${summary.isDryRun ? 'Nothing was changed; this would happen. ' : ''}${parts.join('; ')}.`;
+};
+
+const named = (names: readonly string[]): string => (names.length === 0 ? '' : ` (${names.join(', ')})`);
