@@ -44,7 +44,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
 };
 
 /** What a watch token opens, and nothing else. */
-const WATCHABLE = ['task', 'tasks', 'taskUpdated', 'taskEvents', 'taskChanges'];
+const WATCHABLE = ['task', 'tasks', 'taskUpdated', 'taskEvents', 'taskLogs', 'taskChanges'];
 
 let app: ApiApp;
 const keys = new Map<ApiKeyScope, Record<string, string>>();
@@ -92,7 +92,9 @@ describe('the scope of an API key', () => {
     async (name, [operation, needs]) => {
       if (name === 'login') return;
       expect(await refusal(operation, login)).toBeUndefined();
-      expect(await refusal(operation, ordinary)).toBe(needs === 'admin' ? 'FORBIDDEN' : undefined);
+      expect(await refusal(operation, ordinary)).toBe(
+        needs === 'admin' || needs === 'QUEUES_ADMIN' ? 'FORBIDDEN' : undefined,
+      );
       if (needs !== 'none') expect(await refusal(operation, {})).toBe('UNAUTHENTICATED');
     },
   );
