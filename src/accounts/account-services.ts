@@ -1,6 +1,7 @@
 import type { Database } from '../database/client.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import type { FailedLogins } from './failed-logins.ts';
+import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -17,6 +18,7 @@ export interface AccountServices {
   tokens: AccessTokens;
   passwords: Passwords;
   failedLogins: FailedLogins;
+  lockout: Lockout;
   revocations: Revocations;
   apiKeyRules: ApiKeyRules;
 }

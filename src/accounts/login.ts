@@ -17,7 +17,7 @@ const MAX_IDENTIFIER_LENGTH = 254;
  * Gives a token for an account's password. Takes the same time, and says the same, whether the account exists or not.
  *
  * @param address the client's
- * @throws TaskFlowError UNAUTHENTICATED
+ * @throws TaskFlowError UNAUTHENTICATED; RATE_LIMITED while the account or the address is locked
  */
 export const login = async (
   services: AccountServices,
@@ -26,7 +26,7 @@ export const login = async (
 ): Promise<Session> => {
   const isPlausible = identifier.length <= MAX_IDENTIFIER_LENGTH && !identifier.includes('\0');
   const user = isPlausible ? await findUserByIdentifier(services.database, identifier.trim()) : null;
-  const isRight = await isPasswordOf(services, user, password, address);
+  const isRight = await isPasswordOf(services, user ?? identifier.trim().toLowerCase(), password, address);
   if (!user || !isRight) throw new TaskFlowError('UNAUTHENTICATED', 'The email, username or password is wrong.');
   await renewHash(services, user, password);
   await insertAuditEntry(services.database, { actorId: user.id, action: 'LOGGED_IN', address });

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { addressGroup } from './address-group.ts';
 import { Limiter, type LimiterStore } from './limiter.ts';
+import type { Principal } from './principal.ts';
 
 const HOUR_SECONDS = 3_600;
 
@@ -9,15 +10,6 @@ export interface RateLimitOptions {
   perAddress: number;
   /** Requests of a user whose API key says nothing else, in an hour. 0: no limit. */
   perUser: number;
-}
-
-/** What matters here of who is asking. */
-interface Asker {
-  userId: string;
-  apiKeyId?: string;
-  rateLimitPerHour?: number;
-  /** With a watch token. */
-  watched?: object;
 }
 
 /** Where a client stands in its hour. */
@@ -45,7 +37,7 @@ export class RateLimits {
   }
 
   /** Counts one more request. @returns undefined where there is no limit */
-  async count(principal: Asker | undefined, address: string): Promise<RateLimit | undefined> {
+  async count(principal: Principal | undefined, address: string): Promise<RateLimit | undefined> {
     const [key, limit] = this.#ruleFor(principal, address);
     if (limit === 0) return undefined;
     const { used, isExceeded, resetMs } = await this.#limiterOf(limit).count(key);
@@ -53,7 +45,7 @@ export class RateLimits {
     return { limit, remaining: Math.max(0, limit - used), isExceeded, resetSeconds };
   }
 
-  #ruleFor(principal: Asker | undefined, address: string): [key: string, limit: number] {
+  #ruleFor(principal: Principal | undefined, address: string): [key: string, limit: number] {
     // Watch tokens are in browsers: one of them must not use up its owner's hour.
     if (!principal || principal.watched) return [`address:${addressGroup(address)}`, this.#options.perAddress];
     const { apiKeyId, rateLimitPerHour, userId } = principal;

@@ -45,7 +45,8 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     },
     { statementNameGenerator: statementName },
   );
-  return new PrismaClient({ adapter });
+  // By itself Prisma gives up after 2 s without a free connection, which a burst of transactions can take.
+  return new PrismaClient({ adapter, transactionOptions: { maxWait: options.timeoutMs, timeout: options.timeoutMs } });
 };
 
 /** The database that the settings name. */

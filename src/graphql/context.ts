@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { AccountServices } from '../accounts/account-services.ts';
 import type { Caller } from '../accounts/audit.ts';
 import type { Authenticator } from '../accounts/authenticate.ts';
-import type { Lockout } from '../accounts/lockout.ts';
 import type { OpenSessions } from '../accounts/open-sessions.ts';
 import { hasScope, type Principal, watchersForbidden } from '../accounts/principal.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -28,7 +27,6 @@ export interface Services
   authenticator: Authenticator;
   sessions: OpenSessions;
   rateLimits: RateLimits;
-  lockout: Lockout;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;
   queueWatcher: QueueWatcher;

@@ -203,11 +203,14 @@ export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement(
 /** Those of the large parts of a task that the operation asks for. */
 export const largeParts = (info: GraphQLResolveInfo) => LARGE_PARTS.filter((part) => selects(info, part));
 
+const HOW_FAR_BACK =
+  'Tasks reach TASK_RETENTION_DAYS days back (30, if nothing else is set), counted from the end of the day of their submission (UTC); unfinished ones do not go.';
+
 builder.queryFields((t) => ({
   task: t.field({
     type: TaskType,
     nullable: true,
-    description: "One task of the caller's; null where there is none (also where it is somebody else's).",
+    description: `One task of the caller's; null where there is none (also where it is somebody else's). ${HOW_FAR_BACK}`,
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
     authScopes: { reader: true },
     resolve: (_root, { id }, context, info) =>
@@ -216,7 +219,7 @@ builder.queryFields((t) => ({
   tasks: t.connection(
     {
       type: TaskType,
-      description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}.`,
+      description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}. ${HOW_FAR_BACK}`,
       args: { where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }) },
       authScopes: { reader: true },
       resolve: async (_root, { where, ...page }, context) => {
@@ -252,7 +255,8 @@ const CreateTaskInput = builder.inputType('CreateTaskInput', {
       description: 'How long it waits between attempts. Default: as its type says; else 1 s, doubled each time.',
     }),
     idempotencyKey: t.string({
-      description: 'The same key from the same owner returns the same task; with another payload it is a CONFLICT.',
+      description:
+        'The same key from the same owner returns the same task; with another payload it is a CONFLICT. It counts for IDEMPOTENCY_KEY_RETENTION_HOURS (24, if nothing else is set), and in any case until the task has ended.',
     }),
     tags: t.stringList({ description: 'Up to 20 words, to find it by.' }),
   }),

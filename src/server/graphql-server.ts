@@ -8,6 +8,7 @@ import { limitQueries } from '../graphql/query-limits.ts';
 import { schema } from '../graphql/schema.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
+import { endWithCredentials } from './end-with-credentials.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { pagePolicy } from './security-headers.ts';
 
@@ -65,6 +66,7 @@ export const createGraphQLServer = (
       ...(persisted ? [persistedOnly(persisted)] : []),
       maskValidationErrors(maskError),
       limitQueries({ introspection: settings.INTROSPECTION }),
+      endWithCredentials(services.sessions),
       lockPage(),
     ],
     maxRequestBodySize: settings.MAX_REQUEST_BYTES,

@@ -16,15 +16,12 @@ import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import { QueueWatcher } from '../queues/watch-queues.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
-import { Epochs } from '../tasks/epochs.ts';
+import { Epochs, epochRefreshMs } from '../tasks/epochs.ts';
 import { createTaskLoaders } from '../tasks/task-page-store.ts';
 import { TaskSnapshots } from '../tasks/task-snapshots.ts';
 import { readChanges, readPositions } from '../tasks/task-store.ts';
 import { TaskTypes } from '../tasks/task-types.ts';
 import { TaskWriter } from '../tasks/task-writer.ts';
-
-/** How often the shards' epochs are read, at most, in ms. */
-const MAX_EPOCH_AGE_MS = 1_000;
 
 export interface RunningServices extends Services {
   epochs: Epochs;
@@ -39,7 +36,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const keys = readSigningKeys(config);
   const database = openConfiguredDatabase(config);
   const broker = openBroker(config, logger);
-  const epochs = new Epochs(broker, Math.min(config.RECONCILE_INTERVAL_MS / 2, MAX_EPOCH_AGE_MS), logger);
+  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
   // Until the epochs are known, new tasks wait for the reconciler.
   for (const { redis } of broker.lanes) redis.on('ready', () => void epochs.refresh());
   const taskWriter = new TaskWriter(database, broker, epochs, logger);

@@ -112,10 +112,13 @@ const tooMany = (limit: number): TaskFlowError =>
 
 type Engine = ReturnType<GraphQLServer['getEnveloped']>;
 
-/** Sockets without credentials are let in: fields say what they need. */
+/** Sockets without credentials are let in: fields say what they need. Others are closed when their credentials end. */
 const letIn = async ({ connectionParams, extra: { socket, address } }: State, { services }: Front): Promise<void> => {
   try {
-    await identify(services, credentialsOfParams(connectionParams), address);
+    const principal = await identify(services, credentialsOfParams(connectionParams), address);
+    if (!principal || socket.readyState !== socket.OPEN) return;
+    const leave = services.sessions.add(principal, ({ message }) => socket.close(CloseCode.Unauthorized, message));
+    socket.once('close', leave);
   } catch (error) {
     if (error instanceof TaskFlowError) {
       const code = error.code === 'RATE_LIMITED' ? CLOSE_CODES.TRY_AGAIN_LATER : CloseCode.Unauthorized;

@@ -5,6 +5,13 @@ import type { Broker, Shard } from '../broker/lanes.ts';
 /** Epochs by the ids of their shards; a shard without one may not be enqueued to. */
 export type KnownEpochs = ReadonlyMap<string, string>;
 
+/** How often epochs are read, at most, in ms. */
+const MAX_REFRESH_MS = 1_000;
+
+/** How often epochs must be read where reconcilers begin new ones every `reconcileIntervalMs`. */
+export const epochRefreshMs = (reconcileIntervalMs: number): number =>
+  Math.min(reconcileIntervalMs / 2, MAX_REFRESH_MS);
+
 /**
  * The shards' epochs as this process last saw them. A submitter may enqueue a task only if the epoch that it knew before
  * it wrote the task is at most one behind: otherwise the reconciler may have put the task in already, and a worker may
@@ -16,7 +23,7 @@ export class Epochs {
   readonly #logger: Logger;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param refreshMs how often epochs are read; at most half of RECONCILE_INTERVAL_MS */
+  /** @param refreshMs see `epochRefreshMs` */
   constructor(broker: Broker, refreshMs: number, logger: Logger) {
     this.#broker = broker;
     this.#logger = logger;

@@ -44,6 +44,8 @@ const UNCACHED = { cache: false, maxBatchSize: MAX_BATCH } as const;
 export interface TaskLoaders {
   payload: DataLoader<string, Task['payload']>;
   result: DataLoader<string, Task['result']>;
+  /** A task without its large parts; null where it is not kept any more. Whose it is, the caller must know. */
+  summary: DataLoader<string, TaskRow | null>;
   /** All events of a task, in order. */
   events: DataLoader<string, TaskEvent[]>;
 }
@@ -61,6 +63,11 @@ export const createTaskLoaders = (database: Database): TaskLoaders => ({
       Pick<Task, 'id' | 'result'>[]
     >`SELECT id, result FROM tasks WHERE id = ANY(${[...ids]}::uuid[])`;
     const byId = new Map(rows.map(({ id, result }) => [id, result]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }, UNCACHED),
+  summary: new DataLoader(async (ids) => {
+    const rows = await findTaskRows(database, ids);
+    const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id) ?? null);
   }, UNCACHED),
   events: new DataLoader(async (ids) => {

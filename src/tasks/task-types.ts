@@ -55,6 +55,11 @@ export class TaskTypes {
     if (!this.#isFresh()) void this.refresh();
   }
 
+  /** Has a worker announced this type, as far as was read? */
+  knows(type: string): boolean {
+    return this.#schemas.has(type);
+  }
+
   /**
    * @param path where the input stands in the request: "input", or "inputs.3"
    * @throws TaskFlowError BAD_USER_INPUT for a type that no worker has announced, or a payload that does not fit its type

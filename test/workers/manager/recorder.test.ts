@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { claim, complete, fail } from '../../../src/broker/calls.ts';
 import { eventsKey, realtimeChannel } from '../../../src/broker/keys.ts';
 import type { Shard } from '../../../src/broker/lanes.ts';
@@ -14,11 +14,12 @@ let factory: Factory;
 let shard: Shard;
 let published: Change[];
 
-beforeAll(async () => {
+beforeEach(async () => {
   app = await setup();
   factory = new Factory(app);
   await factory.openShards();
   [shard] = app.broker.low.shards as [Shard];
+  published = [];
   const subscriber = app.broker.low.connect();
   await subscriber.psubscribe(realtimeChannel(app.broker.prefix, 'low', 0).replace(/0$/, '*'));
   subscriber.on('pmessage', (_pattern, _channel, message: string) =>
@@ -26,12 +27,10 @@ beforeAll(async () => {
   );
   return () => subscriber.disconnect();
 });
-afterAll(async () => {
+afterEach(async () => {
+  vi.restoreAllMocks();
   await factory.close();
   await app.close();
-});
-beforeEach(() => {
-  published = [];
 });
 
 const backlog = () => shard.lane.redis.xlen(eventsKey(shard.tag));

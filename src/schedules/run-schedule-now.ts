@@ -1,0 +1,35 @@
+import { TaskFlowError } from '../errors.ts';
+import { findTask, type TaskSummary } from '../tasks/find-tasks.ts';
+import type { SubmitServices } from '../tasks/submit-tasks.ts';
+import { noSuchSchedule } from './refusals.ts';
+import { findScheduleRow, lockSchedule, noteRun } from './schedule-store.ts';
+import { toScheduledTask } from './schedule-task.ts';
+
+/**
+ * Makes a task of a schedule at once, out of turn: its due times stay as they are. It works for a paused one, too.
+ *
+ * @param reach whose schedules may be run; undefined for an admin. The task is the schedule's owner's
+ * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT when the payload does not fit its type any more
+ */
+export const runScheduleNow = async (
+  { database, taskWriter, taskRules }: SubmitServices,
+  reach: string | undefined,
+  id: string,
+): Promise<TaskSummary> => {
+  const known = await findScheduleRow(database, reach, id);
+  if (!known) throw noSuchSchedule(id);
+  await taskRules.prepare([known.type]);
+  const epochs = taskWriter.knownEpochs();
+  const { taskId, afterCommit } = await database.$transaction(async (transaction) => {
+    const schedule = await lockSchedule(transaction, reach, id);
+    if (!schedule) throw noSuchSchedule(id);
+    const task = toScheduledTask(schedule, null, 'schedule', taskRules);
+    await noteRun(transaction, id, task.id);
+    const written = await taskWriter.writeWithin(transaction, [task], epochs);
+    return { taskId: task.id, afterCommit: written.afterCommit };
+  });
+  afterCommit();
+  const task = await findTask(database, undefined, taskId, []);
+  if (!task) throw new TaskFlowError('NOT_FOUND', `The task ${taskId} is no longer kept.`);
+  return task;
+};

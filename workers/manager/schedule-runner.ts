@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Broker } from '../../src/broker/lanes.ts';
+import type { Config } from '../../src/config.ts';
+import type { Database } from '../../src/database/client.ts';
+import { isDatabaseOutage } from '../../src/database/outage.ts';
+import { quietly } from '../../src/logger.ts';
+import { type FireServices, fireSchedules, msUntilDue } from '../../src/schedules/fire-schedules.ts';
+import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
+import { TaskTypes } from '../../src/tasks/task-types.ts';
+import { TaskWriter } from '../../src/tasks/task-writer.ts';
+
+/** How long it sleeps at most, in ms: so late a schedule may be noticed that was just made, or changed. */
+const MAX_SLEEP_MS = 1_000;
+/** How long it sleeps when another manager is serving what is due, in ms. */
+const MIN_SLEEP_MS = 20;
+
+export interface ScheduleRunnerOptions {
+  broker: Broker;
+  database: Database;
+  config: Pick<Config, 'MAX_PAYLOAD_BYTES' | 'RECONCILE_INTERVAL_MS'>;
+  logger: Logger;
+}
+
+export interface ScheduleRunner {
+  /** Finishes the round that is under way. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes the tasks of schedules when they are due. Every manager does it, without a leader: the rows' locks in PostgreSQL
+ * share the work, and when a manager dies its locks end and another one serves the same due times, at once.
+ *
+ * It sleeps until the next one is due, at most a second: one look into a small index, then.
+ */
+export const startScheduleRunner = ({ broker, database, config, logger }: ScheduleRunnerOptions): ScheduleRunner => {
+  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
+  const taskWriter = new TaskWriter(database, broker, epochs, logger);
+  const taskRules = rulesOf(new TaskTypes(broker, logger), config.MAX_PAYLOAD_BYTES);
+  const stopping = new AbortController();
+  const running = (async () => {
+    // Without knowing the epochs it could hand nothing over to Redis: what is due at the start would wait for the reconciler.
+    await Promise.race([broker.ready(), sleep(MAX_SLEEP_MS, stopping.signal)]);
+    await epochs.refresh();
+    await run({ database, taskWriter, taskRules, logger }, stopping.signal);
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+      epochs.close();
+      await taskWriter.close();
+    },
+  };
+};
+
+/**
+ * As for a submission, but a type that no worker has announced is let through: nobody is there to submit again after the
+ * types have been lost with Redis, and the task can wait for its worker.
+ */
+const rulesOf = (taskTypes: TaskTypes, maxPayloadBytes: number): FireServices['taskRules'] => ({
+  maxPayloadBytes,
+  prepare: () => taskTypes.refresh(),
+  checkPayload: (type, payload, path) => {
+    if (taskTypes.knows(type)) taskTypes.checkPayload(type, payload, path);
+  },
+});
+
+const run = async (services: FireServices, signal: AbortSignal): Promise<void> => {
+  const reportOutage = quietly(services.logger, 'PostgreSQL cannot be reached; schedules wait');
+  while (!signal.aborted) {
+    let sleepMs: number;
+    try {
+      sleepMs = await serve(services);
+    } catch (error) {
+      if (isDatabaseOutage(error)) reportOutage(error as Error);
+      else services.logger.error({ err: error }, 'could not serve the schedules; will try again');
+      sleepMs = MAX_SLEEP_MS;
+    }
+    if (sleepMs > 0) await sleep(sleepMs, signal);
+  }
+};
+
+/** @returns at once when the signal aborts */
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  delay(ms, undefined, { signal }).catch(() => undefined);
+
+/** @returns how long there is nothing to do, in ms */
+const serve = async (services: FireServices): Promise<number> => {
+  const dueInMs = await msUntilDue(services.database);
+  if (dueInMs === null || dueInMs > 0) return Math.ceil(Math.min(dueInMs ?? MAX_SLEEP_MS, MAX_SLEEP_MS));
+  return (await fireSchedules(services)) > 0 ? 0 : MIN_SLEEP_MS;
+};
