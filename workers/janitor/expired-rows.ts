@@ -19,11 +19,18 @@ const unlessKept = (limit: Date | null): unknown[] | undefined => (limit ? [limi
 
 const ENDED_KEYS = `api_keys WHERE revoked_at IS NULL AND (expires_at <= $1 OR coalesce(last_used_at, created_at) <= $2)`;
 
-/** Soft delete: the key is refused from now on, and its owner still sees it. */
+/** A UUIDv7: time and version of the first one of this ms, the rest at random. (`uuidv7()` came with PostgreSQL 18.) */
+const NEW_ID = 'overlay(gen_random_uuid()::text PLACING left(taskflow_first_id(now())::text, 15) FROM 1 FOR 15)::uuid';
+
+/** Soft delete: the key is refused from now on, its owner still sees it, and the audit log says why. */
 export const API_KEYS_TO_REVOKE: ExpiredRows = {
   count: `SELECT count(*) FROM ${ENDED_KEYS}`,
-  sweep: `UPDATE api_keys SET revoked_at = $1
-    WHERE id IN (SELECT id FROM ${ENDED_KEYS} ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)`,
+  sweep: `WITH revoked AS (
+      UPDATE api_keys SET revoked_at = $1
+      WHERE id IN (SELECT id FROM ${ENDED_KEYS} ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
+      RETURNING id, CASE WHEN expires_at <= $1 THEN 'EXPIRED' ELSE 'UNUSED' END AS reason)
+    INSERT INTO audit_log (id, action, target, detail)
+    SELECT ${NEW_ID}, 'API_KEY_REVOKED', id, jsonb_build_object('by', 'janitor', 'reason', reason) FROM revoked`,
   // With null instead of a limit, nothing counts as unused.
   values: ({ now, apiKeyUse }) => [now, apiKeyUse],
 };
@@ -56,6 +63,15 @@ export const QUEUE_MINUTES_TO_DELETE: ExpiredRows = {
   sweep: `DELETE FROM queue_minutes WHERE (queue, minute) IN
     (SELECT queue, minute FROM ${OLD_MINUTES} ORDER BY minute LIMIT $2 FOR UPDATE SKIP LOCKED)`,
   values: ({ queueMinutes }) => unlessKept(queueMinutes),
+};
+
+// The id of an entry begins with its time, which finds the old ones by the primary key; `at` is exact.
+const OLD_ENTRIES = "audit_log WHERE id < taskflow_first_id($1::timestamptz + interval '1 day') AND at <= $1";
+
+export const AUDIT_ENTRIES_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${OLD_ENTRIES}`,
+  sweep: `DELETE FROM audit_log WHERE id IN (SELECT id FROM ${OLD_ENTRIES} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  values: ({ audit }) => unlessKept(audit),
 };
 
 /** Sweeps batch after batch, each in a transaction of its own. @returns how many rows */

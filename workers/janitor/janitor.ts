@@ -1,6 +1,7 @@
 import {
   API_KEYS_TO_DELETE,
   API_KEYS_TO_REVOKE,
+  AUDIT_ENTRIES_TO_DELETE,
   countRows,
   type ExpiredRows,
   QUEUE_MINUTES_TO_DELETE,
@@ -44,6 +45,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'delete tasks outside of days', run: (run) => sweepInto(run, 'tasksDeleted', STRAY_TASKS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
+  { name: 'delete audit entries', run: (run) => sweepInto(run, 'auditEntriesDeleted', AUDIT_ENTRIES_TO_DELETE) },
 ];
 
 /**
@@ -80,7 +82,7 @@ const carryOut = async ({ name, run: work }: (typeof STEPS)[number], run: Run): 
 
 const sweepInto = async (
   { session, limits, summary }: Run,
-  field: 'apiKeysRevoked' | 'apiKeysDeleted' | 'tasksDeleted' | 'queueMinutesDeleted',
+  field: 'apiKeysRevoked' | 'apiKeysDeleted' | 'tasksDeleted' | 'queueMinutesDeleted' | 'auditEntriesDeleted',
   rows: ExpiredRows,
 ): Promise<void> => {
   summary[field] = await (summary.isDryRun ? countRows : sweepRows)(session, rows, limits);
@@ -102,13 +104,18 @@ const freeIdempotencyKeys = async ({ session, limits, summary }: Run): Promise<v
 
 const dropDays = async ({ session, limits, signal, summary }: Run): Promise<void> => {
   if (!limits.tasks) return;
-  for (const day of await findExpiredDays(session, limits.tasks)) {
+  const days = await findExpiredDays(session, limits.tasks);
+  for (const [i, day] of days.entries()) {
     const { outcome, unfinished } = summary.isDryRun
       ? await judgeDay(session, day)
       : await dropDay(session, day, signal);
     if (outcome === 'dropped') summary.daysDropped.push(day);
     else if (outcome === 'held') summary.daysHeld.push({ day, unfinished });
-    else summary.daysBusy.push(day);
+    else {
+      // Whatever keeps this day's locks keeps those of the others.
+      summary.daysBusy.push(...days.slice(i));
+      return;
+    }
   }
 };
 

@@ -6,6 +6,8 @@ import { connect } from '../../src/database/connect.ts';
 const JANITOR_LOCK = 7_426_883_102;
 /** One statement: an index over a day of tasks takes about a minute for a hundred million. */
 const STATEMENT_TIMEOUT = '10min';
+/** A backup, say, keeps an index from being finished until it ends. Where others could wait behind it, it is 50 ms. */
+const LOCK_TIMEOUT = '30s';
 const LOCK_STEP_MS = 100;
 
 /** The janitor's own connection. Each statement commits by itself, so that a kill at any point leaves whole batches behind. */
@@ -31,7 +33,11 @@ export const openSession = async ({ databaseUrl, readOnly, signal }: SessionOpti
     signal.throwIfAborted();
     return client.query<R>(sql, [...values]);
   };
-  const settings = { statement_timeout: STATEMENT_TIMEOUT, default_transaction_read_only: String(readOnly) };
+  const settings = {
+    statement_timeout: STATEMENT_TIMEOUT,
+    lock_timeout: LOCK_TIMEOUT,
+    default_transaction_read_only: String(readOnly),
+  };
   for (const [name, value] of Object.entries(settings)) await run('SELECT set_config($1, $2, false)', [name, value]);
   const [backend] = (await run<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows;
   const cancel = (): void => void cancelBackend(databaseUrl, backend?.pid);

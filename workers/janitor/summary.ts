@@ -9,11 +9,12 @@ export interface Summary {
   daysDropped: string[];
   /** Expired days that stay because of tasks that have not ended. */
   daysHeld: { day: string; unfinished: number }[];
-  /** Expired days whose locks others held all the time: the next run tries again. */
+  /** Expired days whose locks others held all the time, and those after them: the next run tries again. */
   daysBusy: string[];
   /** From the default partition. */
   tasksDeleted: number;
   queueMinutesDeleted: number;
+  auditEntriesDeleted: number;
   /** Steps that failed, with the reason; the others were done all the same. */
   failures: { step: string; reason: string }[];
 }
@@ -29,6 +30,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   daysBusy: [],
   tasksDeleted: 0,
   queueMinutesDeleted: 0,
+  auditEntriesDeleted: 0,
   failures: [],
 });
 
@@ -42,6 +44,7 @@ export const describeSummary = (summary: Summary): string => {
     `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,
+    `audit entries: ${summary.auditEntriesDeleted} deleted`,
     `days of partitions: ${summary.partitionDaysMade} made`,
     ...failures.map(({ step, reason }) => `could not ${step}: ${reason}`),
   ];

@@ -37,22 +37,22 @@ export const countUnfinished = async (session: Session, day: string): Promise<nu
  * first, without locking anybody out; reading it takes less than a ms. Where the day stays it serves the next runs, too.
  */
 export const dropDay = async (session: Session, day: string, signal: AbortSignal): Promise<DayOutcome> => {
-  await indexUnfinished(session, partitionOf(day));
-  const unfinished = await countUnfinished(session, day);
-  if (unfinished > 0) return { outcome: 'held', unfinished };
   try {
-    const isDropped = await whileBusy(async () => {
-      const [row] = await session.query<{ dropped: boolean }>('SELECT taskflow_drop_day($1::date) AS dropped', [day]);
-      return row?.dropped === true;
-    }, signal);
-    return isDropped
-      ? { outcome: 'dropped', unfinished: 0 }
-      : { outcome: 'held', unfinished: await countUnfinished(session, day) };
+    await indexUnfinished(session, partitionOf(day));
+    if ((await countUnfinished(session, day)) === 0 && (await tryToDrop(session, day, signal)))
+      return { outcome: 'dropped', unfinished: 0 };
+    return { outcome: 'held', unfinished: await countUnfinished(session, day) };
   } catch (error) {
     if (!isLockBusy(error)) throw error;
     return { outcome: 'busy', unfinished: 0 };
   }
 };
+
+const tryToDrop = (session: Session, day: string, signal: AbortSignal): Promise<boolean> =>
+  whileBusy(async () => {
+    const [row] = await session.query<{ dropped: boolean }>('SELECT taskflow_drop_day($1::date) AS dropped', [day]);
+    return row?.dropped === true;
+  }, signal);
 
 const indexUnfinished = async (session: Session, partition: string): Promise<void> => {
   const index = `${partition}_unfinished`;

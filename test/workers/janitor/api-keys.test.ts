@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
+import { v7 as uuidv7, version } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { setup, type TestApp } from '../../support/setup.ts';
-import { ago, cleanUpAtNow, DAY, MS, NOW, settings } from './support.ts';
+import { ago, cleanUpAtNow, DAY, HOUR, MS, NOW, settings } from './support.ts';
 
 let app: TestApp;
 const userId = uuidv7();
@@ -75,6 +75,25 @@ describe('API keys are revoked', () => {
     expect((await cleanUpAtNow(app)).apiKeysRevoked).toBe(0);
     expect(await revokedAt(id)).toBe(ago(10 * DAY).getTime());
   });
+});
+
+test('the audit log says which keys were revoked, and why', async () => {
+  const expired = await putKey({ expiresAt: ago(DAY), createdAt: ago(90 * DAY) });
+  const unused = await putKey({ expiresAt: ago(-DAY), createdAt: ago(90 * DAY) });
+  await putKey({});
+  await app.database.auditEntry.deleteMany();
+  await cleanUpAtNow(app);
+  const entries = await app.database.auditEntry.findMany({ omit: { id: true, at: true } });
+  const by = 'janitor';
+  const rest = { actorId: null, action: 'API_KEY_REVOKED', address: null, count: 1 };
+  expect(entries).toHaveLength(2);
+  expect(entries).toContainEqual({ ...rest, target: expired, detail: { by, reason: 'EXPIRED' } });
+  expect(entries).toContainEqual({ ...rest, target: unused, detail: { by, reason: 'UNUSED' } });
+  const ids = (await app.database.auditEntry.findMany()).map(({ id }) => id);
+  for (const id of ids) {
+    expect(version(id)).toBe(7);
+    expect(Math.abs(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) - Date.now())).toBeLessThan(HOUR);
+  }
 });
 
 describe('API keys are deleted', () => {
