@@ -31,7 +31,7 @@ builder.mutationField('createWatchToken', (t) =>
   t.field({
     type: WatchTokenType,
     description:
-      "Makes a short-lived token that opens task, tasks, taskUpdated, taskEvents and taskChanges for some of the caller's own tasks, and nothing else.",
+      "Makes a short-lived token that opens task, tasks, taskUpdated, taskEvents, taskLogs and taskChanges for some of the caller's own tasks, and nothing else.",
     args: { input: t.arg({ type: CreateWatchTokenInput, required: true, description: 'What it shows.' }) },
     authScopes: { apiKey: 'TASKS_READ' },
     resolve: (_root, { input }, context) => createWatchToken(context.services, requirePrincipal(context), input),
