@@ -29,7 +29,7 @@ export const TaskStatusType = builder.enumType('TaskStatus', {
   ) as Record<keyof typeof STATUS_DESCRIPTIONS, { description: string }>,
 });
 
-const TaskPriorityType = builder.enumType('TaskPriority', {
+export const TaskPriorityType = builder.enumType('TaskPriority', {
   description: 'What goes first. HIGH has a lane of its own.',
   values: { HIGH: {}, NORMAL: {}, LOW: {} } as const,
 });
@@ -233,9 +233,8 @@ builder.queryFields((t) => ({
   ),
 }));
 
-const DEFAULT_QUEUE = 'default';
-const DEFAULT_PRIORITY = 'NORMAL';
-const DEFAULT_MAX_ATTEMPTS = 3;
+/** Of a submission that does not say. */
+export const TASK_DEFAULTS = { queue: 'default', priority: 'NORMAL', maxAttempts: 3 } as const;
 
 const CreateTaskInput = builder.inputType('CreateTaskInput', {
   description: 'What is to be done.',
@@ -243,12 +242,16 @@ const CreateTaskInput = builder.inputType('CreateTaskInput', {
     type: t.string({ required: true, description: 'Which handler shall run it; see taskTypes.' }),
     payload: t.field({ type: 'JSON', description: "What the handler is given. It must fit the type's payloadSchema." }),
     queue: t.string({
-      defaultValue: DEFAULT_QUEUE,
+      defaultValue: TASK_DEFAULTS.queue,
       description: 'In which line it waits: 1 to 64 of a-z, 0-9, ".", "_", "-".',
     }),
-    priority: t.field({ type: TaskPriorityType, defaultValue: DEFAULT_PRIORITY, description: 'What goes first.' }),
+    priority: t.field({
+      type: TaskPriorityType,
+      defaultValue: TASK_DEFAULTS.priority,
+      description: 'What goes first.',
+    }),
     runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
-    maxAttempts: t.int({ defaultValue: DEFAULT_MAX_ATTEMPTS, description: 'How often it is tried; 1 to 100.' }),
+    maxAttempts: t.int({ defaultValue: TASK_DEFAULTS.maxAttempts, description: 'How often it is tried; 1 to 100.' }),
     timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
     backoff: t.field({
       type: BackoffInputType,
@@ -264,9 +267,9 @@ const CreateTaskInput = builder.inputType('CreateTaskInput', {
 
 const toSubmitInput = (input: typeof CreateTaskInput.$inferInput): SubmitInput => ({
   ...input,
-  queue: input.queue ?? DEFAULT_QUEUE,
-  priority: input.priority ?? DEFAULT_PRIORITY,
-  maxAttempts: input.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+  queue: input.queue ?? TASK_DEFAULTS.queue,
+  priority: input.priority ?? TASK_DEFAULTS.priority,
+  maxAttempts: input.maxAttempts ?? TASK_DEFAULTS.maxAttempts,
 });
 
 builder.mutationFields((t) => ({

@@ -8,6 +8,7 @@ let app: ApiApp;
 let owner: TestUser;
 let stranger: TestUser;
 let task: { id: string; type: string; queue: string };
+let scheduleId: string;
 
 beforeAll(async () => {
   app = await setupApi();
@@ -18,8 +19,22 @@ beforeAll(async () => {
     input,
   });
   task = { id: data.createTask.id, type: 'secret', queue: 'secret' };
+  const made = await owner.call(`mutation { ${CREATE_SCHEDULE} }`);
+  scheduleId = made.data.createSchedule.id;
 });
 afterAll(() => app.close());
+
+const CREATE_SCHEDULE = 'createSchedule(input: { name: "secret", cron: "@daily", type: "secret" }) { id }';
+
+/** A stranger tries to change the owner's schedule. */
+const refusesChange = async (change: string) => {
+  const read = `{ schedule(id: "${scheduleId}") { name isPaused nextRunAt lastRunAt updatedAt } }`;
+  const before = (await owner.call(read)).data.schedule;
+  const refused = await stranger.call(`mutation { ${change.replace('$id', `"${scheduleId}"`)} { id } }`);
+  expect(errorOf(refused)).toEqual({ code: 'NOT_FOUND' });
+  expect(before).toMatchObject({ name: 'secret' });
+  expect((await owner.call(read)).data.schedule).toEqual(before);
+};
 
 const refusal = (subscription: Promise<unknown>) =>
   subscription.then(
@@ -108,6 +123,28 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       if (change.event.taskId === data.createTask.id) break;
     }
   },
+  schedule: async () => {
+    expect((await stranger.call(`{ schedule(id: "${scheduleId}") { id } }`)).data).toEqual({ schedule: null });
+    expect((await owner.call(`{ schedule(id: "${scheduleId}") { id } }`)).data.schedule).toEqual({ id: scheduleId });
+  },
+  schedules: async () => {
+    const query = '{ schedules { edges { node { name } } } }';
+    expect((await owner.call(query)).data.schedules.edges).toEqual([{ node: { name: 'secret' } }]);
+    const other = await app.user();
+    expect((await other.call(query)).data.schedules.edges).toEqual([]);
+  },
+  createSchedule: async () => {
+    const { data } = await stranger.call(`mutation { ${CREATE_SCHEDULE} }`);
+    expect(data.createSchedule.id).not.toBe(scheduleId);
+  },
+  updateSchedule: () => refusesChange('updateSchedule(id: $id, input: { name: "mine" })'),
+  pauseSchedule: () => refusesChange('pauseSchedule(id: $id)'),
+  resumeSchedule: async () => {
+    await owner.call(`mutation { pauseSchedule(id: "${scheduleId}") { id } }`);
+    await refusesChange('resumeSchedule(id: $id)');
+  },
+  deleteSchedule: () => refusesChange('deleteSchedule(id: $id)'),
+  runScheduleNow: () => refusesChange('runScheduleNow(id: $id)'),
   apiKeys: async () => {
     await app.keyOf(owner);
     expect((await stranger.call('{ apiKeys { id } }')).data.apiKeys).toEqual([]);
