@@ -8,11 +8,12 @@ import { runScheduleNow } from '../schedules/run-schedule-now.ts';
 import type { ScheduleInput } from '../schedules/schedule-input.ts';
 import type { MissedRuns, Schedule } from '../schedules/schedule-store.ts';
 import { type ScheduleChanges, updateSchedule } from '../schedules/update-schedule.ts';
+import { decodeBackoff } from '../tasks/backoff.ts';
 import { toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal } from './context.ts';
-import { TASK_DEFAULTS, TaskPriorityType, TaskType } from './tasks.ts';
+import { BackoffInputType, BackoffType, TASK_DEFAULTS, TaskPriorityType, TaskType } from './tasks.ts';
 
 const NEXT_RUNS = { initial: 5, max: 50 } as const;
 const DEFAULT_TIME_ZONE = 'UTC';
@@ -46,6 +47,12 @@ const ScheduleType = builder.objectRef<Schedule>('Schedule').implement({
     timeoutMs: t.exposeInt('timeoutMs', {
       nullable: true,
       description: 'How long one attempt may take, in ms; null for as its type says.',
+    }),
+    backoff: t.field({
+      type: BackoffType,
+      nullable: true,
+      description: 'How long a task waits between attempts; null for as its type says.',
+      resolve: ({ backoff }) => decodeBackoff(backoff),
     }),
     tags: t.exposeStringList('tags', { description: 'Tags of its tasks, beside "schedule:<name>".' }),
     nextRunAt: t.expose('nextRunAt', {
@@ -114,13 +121,17 @@ const CreateScheduleInput = builder.inputType('CreateScheduleInput', {
       description: 'How often a task is tried; 1 to 100.',
     }),
     timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
+    backoff: t.field({
+      type: BackoffInputType,
+      description: 'How long a task waits between attempts. Default: as its type says.',
+    }),
     tags: t.stringList({ description: 'Up to 19 tags for its tasks, beside "schedule:<name>".' }),
   }),
 });
 
 const UpdateScheduleInput = builder.inputType('UpdateScheduleInput', {
   description:
-    'Changes to a schedule: what is not given stays. null empties payload, timeoutMs and tags, and leaves the others.',
+    'Changes to a schedule: what is not given stays. null empties payload, timeoutMs, backoff and tags, and leaves the others.',
   fields: (t) => ({
     name: t.string({ description: 'Its new name. Tasks that were made before keep their tag.' }),
     cron: t.string({ description: `${CRON_DESCRIPTION} The next due time is then the next one from now on.` }),
@@ -134,6 +145,7 @@ const UpdateScheduleInput = builder.inputType('UpdateScheduleInput', {
     priority: t.field({ type: TaskPriorityType, description: 'What goes first.' }),
     maxAttempts: t.int({ description: 'How often a task is tried.' }),
     timeoutMs: t.int({ description: 'How long one attempt may take, in ms.' }),
+    backoff: t.field({ type: BackoffInputType, description: 'How long a task waits between attempts.' }),
     tags: t.stringList({ description: 'Tags for its tasks.' }),
   }),
 });

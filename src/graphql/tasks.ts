@@ -56,7 +56,7 @@ const BackoffKindType = builder.enumType('BackoffKind', {
   } as const,
 });
 
-const BackoffType = builder.objectRef<Required<BackoffInput>>('Backoff').implement({
+export const BackoffType = builder.objectRef<Required<BackoffInput>>('Backoff').implement({
   description: 'How long a failed task waits for its next attempt.',
   fields: (t) => ({
     kind: t.expose('kind', { type: BackoffKindType, description: 'How the delay grows.' }),
@@ -66,7 +66,7 @@ const BackoffType = builder.objectRef<Required<BackoffInput>>('Backoff').impleme
   }),
 });
 
-const BackoffInputType = builder.inputRef<BackoffInput>('BackoffInput').implement({
+export const BackoffInputType = builder.inputRef<BackoffInput>('BackoffInput').implement({
   description: 'How long a failed task waits for its next attempt.',
   fields: (t) => ({
     kind: t.field({ type: BackoffKindType, required: true, description: 'How the delay grows.' }),

@@ -6,7 +6,7 @@ import type { NewTask, TaskRules } from '../tasks/new-task.ts';
 import type { TaskWriter } from '../tasks/task-writer.ts';
 import { type Plan, type PlannedSchedule, planRuns } from './plan-runs.ts';
 import { type Advance, advanceSchedules, claimDue, insertRuns, type Run, type Schedule } from './schedule-store.ts';
-import { toScheduledTask } from './schedule-task.ts';
+import { toTaskOf } from './schedule-task.ts';
 
 export { msUntilDue } from './schedule-store.ts';
 
@@ -105,7 +105,7 @@ const planRound = (schedule: Schedule, now: Date, rules: TaskRules, refusal: str
   if (plan.dueTimes.length === 0) return { ...round, lastError: schedule.lastError };
   if (refusal !== undefined) return { ...round, lastError: refusal };
   try {
-    const tasks = plan.dueTimes.map((dueAt) => toScheduledTask(schedule, dueAt, 'schedule', rules));
+    const tasks = plan.dueTimes.map((dueAt) => toTaskOf(schedule, dueAt, rules));
     return { ...round, tasks, lastError: null };
   } catch (error) {
     if (error instanceof TaskFlowError) return { ...round, lastError: error.message };

@@ -3,7 +3,7 @@ import { findTask, type TaskSummary } from '../tasks/find-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { noSuchSchedule } from './refusals.ts';
 import { findScheduleRow, lockSchedule, noteRun } from './schedule-store.ts';
-import { toScheduledTask } from './schedule-task.ts';
+import { toTaskOf } from './schedule-task.ts';
 
 /**
  * Makes a task of a schedule at once, out of turn: its due times stay as they are. It works for a paused one, too.
@@ -23,7 +23,7 @@ export const runScheduleNow = async (
   const { taskId, afterCommit } = await database.$transaction(async (transaction) => {
     const schedule = await lockSchedule(transaction, reach, id);
     if (!schedule) throw noSuchSchedule(id);
-    const task = toScheduledTask(schedule, null, 'schedule', taskRules);
+    const task = toTaskOf(schedule, null, taskRules);
     await noteRun(transaction, id, task.id);
     const written = await taskWriter.writeWithin(transaction, [task], epochs);
     return { taskId: task.id, afterCommit: written.afterCommit };

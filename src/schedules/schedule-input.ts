@@ -46,6 +46,7 @@ export const toScheduleRow = (ownerId: string, input: ScheduleInput, rules: Task
     priority: task.priority,
     maxAttempts: task.maxAttempts,
     timeoutMs: task.timeoutMs,
+    backoff: task.backoff,
     tags: input.tags ?? [],
   };
 };

@@ -18,6 +18,8 @@ export interface ScheduleRow {
   priority: Schedule['priority'];
   maxAttempts: number;
   timeoutMs: number | null;
+  /** As `encodeBackoff` writes it. */
+  backoff: string | null;
   tags: readonly string[];
 }
 

@@ -1,16 +1,10 @@
 import { badInput } from '../errors.ts';
+import { decodeBackoff } from '../tasks/backoff.ts';
 import { type NewTask, type SubmitInput, type TaskRules, toNewTask } from '../tasks/new-task.ts';
+import type { Schedule } from './schedule-store.ts';
 
 /** What tasks of a schedule have in common: what `createTask` takes, but for what is one task's own. */
-export interface TaskTemplate {
-  type: string;
-  payload?: unknown;
-  queue: string;
-  priority: SubmitInput['priority'];
-  maxAttempts: number;
-  timeoutMs?: number | null | undefined;
-  tags?: readonly string[] | null | undefined;
-}
+export type TaskTemplate = Omit<SubmitInput, 'runAt' | 'idempotencyKey'>;
 
 /** One of a task's 20 tags is that of its schedule. */
 const MAX_TAGS = 19;
@@ -31,13 +25,18 @@ export const toScheduledTask = (
   path: string,
   rules: TaskRules,
 ): NewTask => {
-  const { type, payload, queue, priority, maxAttempts, timeoutMs, tags, name, ownerId } = schedule;
+  const { type, payload, queue, priority, maxAttempts, timeoutMs, backoff, tags, name, ownerId } = schedule;
   const own = (tags ?? []).filter((tag) => tag !== tagOf(name));
   if (own.length > MAX_TAGS) {
     const message = `${path}.tags: at most ${MAX_TAGS}, since each task also has the tag "${tagOf(name)}".`;
     throw badInput(`${path}.tags`, message, MAX_TAGS);
   }
-  const input = { type, payload, queue, priority, maxAttempts, timeoutMs, runAt, tags: [...own, tagOf(name)] };
+  const template = { type, payload, queue, priority, maxAttempts, timeoutMs, backoff };
+  const task = toNewTask(ownerId, { ...template, runAt, tags: [...own, tagOf(name)] }, path, rules);
   // Due by PostgreSQL's clock, whatever that of this process says.
-  return { ...toNewTask(ownerId, input, path, rules), status: 'QUEUED' };
+  return { ...task, status: 'QUEUED' };
 };
+
+/** As `toScheduledTask`, of a schedule as it is stored; errors name the field as "schedule.payload". */
+export const toTaskOf = (schedule: Schedule, runAt: Date | null, rules: TaskRules): NewTask =>
+  toScheduledTask({ ...schedule, backoff: decodeBackoff(schedule.backoff) }, runAt, 'schedule', rules);

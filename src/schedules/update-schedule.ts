@@ -1,3 +1,4 @@
+import { decodeBackoff } from '../tasks/backoff.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { checkTimes } from './cron-times.ts';
 import { noSuchSchedule, toNameConflict } from './refusals.ts';
@@ -41,5 +42,5 @@ export const updateSchedule = async (
 
 const merge = (schedule: Schedule, changes: ScheduleChanges): ScheduleInput => {
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  return { ...schedule, ...Object.fromEntries(given) };
+  return { ...schedule, backoff: decodeBackoff(schedule.backoff), ...Object.fromEntries(given) };
 };

@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 afterAll(() => app.close());
 
-const FIELDS = `id name cron timeZone missedRuns isPaused type payload queue priority maxAttempts timeoutMs tags
+const FIELDS = `id name cron timeZone missedRuns isPaused type payload queue priority maxAttempts timeoutMs
+  backoff { kind delayMs maxDelayMs jitter } tags
   nextRunAt nextRuns lastRunAt lastTask { id } lastError createdAt updatedAt`;
 const CREATE = `mutation ($input: CreateScheduleInput!) { createSchedule(input: $input) { ${FIELDS} } }`;
 const UPDATE = `mutation ($id: ID!, $input: UpdateScheduleInput!) { updateSchedule(id: $id, input: $input) { ${FIELDS} } }`;
@@ -55,6 +56,7 @@ describe('createSchedule', () => {
       priority: 'NORMAL',
       maxAttempts: 3,
       timeoutMs: null,
+      backoff: null,
       tags: [],
       lastRunAt: null,
       lastTask: null,
@@ -78,6 +80,7 @@ describe('createSchedule', () => {
       priority: 'HIGH',
       maxAttempts: 9,
       timeoutMs: 60_000,
+      backoff: { kind: 'FIXED', delayMs: 500, maxDelayMs: 900, jitter: 0.25 },
       tags: ['a', 'b'],
     };
     const schedule = await create(wish);
@@ -142,7 +145,12 @@ describe('createSchedule', () => {
 
 describe('updateSchedule', () => {
   test('changes what is given and leaves the rest, also when it is due', async () => {
-    const before = await create({ payload: { a: 1 }, timeoutMs: 500, tags: ['x'] });
+    const before = await create({
+      payload: { a: 1 },
+      timeoutMs: 500,
+      backoff: { kind: 'EXPONENTIAL', delayMs: 10 },
+      tags: ['x'],
+    });
     const after = await update(before.id, { name: 'renamed', payload: { a: 2 }, maxAttempts: 5 });
     expect(after).toEqual({
       ...before,
@@ -152,9 +160,12 @@ describe('updateSchedule', () => {
       updatedAt: after.updatedAt,
     });
     expect(new Date(after.updatedAt).getTime()).toBeGreaterThan(new Date(before.updatedAt).getTime());
-    expect(await update(before.id, { payload: null, timeoutMs: null, tags: null, queue: null })).toMatchObject({
+    expect(
+      await update(before.id, { payload: null, timeoutMs: null, backoff: null, tags: null, queue: null }),
+    ).toMatchObject({
       payload: null,
       timeoutMs: null,
+      backoff: null,
       tags: [],
       queue: 'default',
     });

@@ -18,6 +18,7 @@ CREATE TABLE "schedules" (
   "priority" "task_priority" NOT NULL,
   "max_attempts" INTEGER NOT NULL,
   "timeout_ms" INTEGER,
+  "backoff" TEXT,
   "tags" TEXT[],
   "last_run_at" TIMESTAMPTZ(3),
   "last_task_id" UUID,

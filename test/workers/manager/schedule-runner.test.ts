@@ -67,6 +67,7 @@ describe('a schedule that is due', () => {
       priority: 'HIGH',
       maxAttempts: 7,
       timeoutMs: 5_000,
+      backoff: 'F:500:900:0.250',
       payload: { deep: [1, null] },
       tags: ['billing'],
     });
@@ -78,6 +79,7 @@ describe('a schedule that is due', () => {
       priority: 'HIGH',
       maxAttempts: 7,
       timeoutMs: 5_000,
+      backoff: 'F:500:900:0.250',
       payload: { deep: [1, null] },
       tags: ['billing', 'schedule:nightly'],
       runAt: schedule.nextRunAt,
