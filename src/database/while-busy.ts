@@ -6,7 +6,16 @@ const MAX_ATTEMPTS = 60;
 /** Between attempts, in ms; longer than an attempt may hold others up, so that they have the tables most of the time. */
 const PAUSE_MS = { min: 50, max: 250 };
 
-export const isLockBusy = (error: unknown): boolean => (error as { code?: string } | null)?.code === LOCK_NOT_AVAILABLE;
+interface CodedError {
+  code?: string;
+  /** Prisma has PostgreSQL's code in here. */
+  meta?: { driverAdapterError?: { cause?: { originalCode?: string } } };
+}
+
+export const isLockBusy = (error: unknown): boolean => {
+  const { code, meta } = Object(error) as CodedError;
+  return code === LOCK_NOT_AVAILABLE || meta?.driverAdapterError?.cause?.originalCode === LOCK_NOT_AVAILABLE;
+};
 
 /**
  * Repeats a statement that gives up when a lock is not free within its `lock_timeout`: 60 times, over about 10 s.

@@ -47,12 +47,25 @@ export const API_KEYS_TO_DELETE: ExpiredRows = {
 // The id of a clock gone astray says nothing of a task's age; created_at comes from PostgreSQL's clock.
 const STRAY_TASKS = 'tasks_default WHERE created_at <= $1 AND finished_at IS NOT NULL';
 
-/** Tasks of the default partition, with their events in the same statement. */
+/** Tasks of the default partition, with their events and log lines in the same statement. */
 export const STRAY_TASKS_TO_DELETE: ExpiredRows = {
   count: `SELECT count(*) FROM ${STRAY_TASKS}`,
   sweep: `WITH old AS MATERIALIZED (SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED),
-      events AS (DELETE FROM task_events e USING old WHERE e.task_id = old.id)
+      events AS (DELETE FROM task_events e USING old WHERE e.task_id = old.id),
+      logs AS (DELETE FROM task_logs l USING old WHERE l.task_id = old.id)
     DELETE FROM tasks t USING old WHERE t.id = old.id`,
+  values: ({ tasks }) => unlessKept(tasks),
+};
+
+// The id of a task begins with its time, which finds the old ones by the primary key.
+const ORPHANED_LETTERS =
+  'dead_letters d WHERE task_id < taskflow_first_id($1) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = d.task_id)';
+
+/** Entries of failed tasks that went with their day. */
+export const DEAD_LETTERS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${ORPHANED_LETTERS}`,
+  sweep: `DELETE FROM dead_letters WHERE task_id IN
+    (SELECT task_id FROM ${ORPHANED_LETTERS} ORDER BY task_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED)`,
   values: ({ tasks }) => unlessKept(tasks),
 };
 

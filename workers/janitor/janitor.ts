@@ -3,6 +3,7 @@ import {
   API_KEYS_TO_REVOKE,
   AUDIT_ENTRIES_TO_DELETE,
   countRows,
+  DEAD_LETTERS_TO_DELETE,
   type ExpiredRows,
   QUEUE_MINUTES_TO_DELETE,
   STRAY_TASKS_TO_DELETE,
@@ -43,6 +44,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'delete API keys', run: (run) => sweepInto(run, 'apiKeysDeleted', API_KEYS_TO_DELETE) },
   { name: 'drop days of tasks', run: (run) => dropDays(run) },
   { name: 'delete tasks outside of days', run: (run) => sweepInto(run, 'tasksDeleted', STRAY_TASKS_TO_DELETE) },
+  { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
   { name: 'delete audit entries', run: (run) => sweepInto(run, 'auditEntriesDeleted', AUDIT_ENTRIES_TO_DELETE) },
@@ -82,7 +84,13 @@ const carryOut = async ({ name, run: work }: (typeof STEPS)[number], run: Run): 
 
 const sweepInto = async (
   { session, limits, summary }: Run,
-  field: 'apiKeysRevoked' | 'apiKeysDeleted' | 'tasksDeleted' | 'queueMinutesDeleted' | 'auditEntriesDeleted',
+  field:
+    | 'apiKeysRevoked'
+    | 'apiKeysDeleted'
+    | 'tasksDeleted'
+    | 'deadLettersDeleted'
+    | 'queueMinutesDeleted'
+    | 'auditEntriesDeleted',
   rows: ExpiredRows,
 ): Promise<void> => {
   summary[field] = await (summary.isDryRun ? countRows : sweepRows)(session, rows, limits);

@@ -13,6 +13,8 @@ export interface Summary {
   daysBusy: string[];
   /** From the default partition. */
   tasksDeleted: number;
+  /** Of failed tasks whose day was dropped. */
+  deadLettersDeleted: number;
   queueMinutesDeleted: number;
   auditEntriesDeleted: number;
   /** Steps that failed, with the reason; the others were done all the same. */
@@ -29,6 +31,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   daysHeld: [],
   daysBusy: [],
   tasksDeleted: 0,
+  deadLettersDeleted: 0,
   queueMinutesDeleted: 0,
   auditEntriesDeleted: 0,
   failures: [],
@@ -43,6 +46,7 @@ export const describeSummary = (summary: Summary): string => {
     `idempotency keys: ${summary.idempotencyKeysDeleted} deleted`,
     `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
+    `dead letters: ${summary.deadLettersDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,
     `audit entries: ${summary.auditEntriesDeleted} deleted`,
     `days of partitions: ${summary.partitionDaysMade} made`,

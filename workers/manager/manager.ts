@@ -5,6 +5,7 @@ import { managersKey } from '../../src/broker/keys.ts';
 import type { Broker } from '../../src/broker/lanes.ts';
 import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
+import { whileBusy } from '../../src/database/while-busy.ts';
 import { Leader } from './leader.ts';
 import { startScheduleRunner } from './schedule-runner.ts';
 import { manageShard } from './shard-manager.ts';
@@ -61,7 +62,9 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
   };
   const makePartitions = async (): Promise<void> => {
     try {
-      await database.$executeRaw`SELECT taskflow_ensure_partitions(now() - interval '1 day', ${DAYS_AHEAD + 1}::int)`;
+      await whileBusy(
+        () => database.$executeRaw`SELECT taskflow_ensure_partitions(now() - interval '1 day', ${DAYS_AHEAD + 1}::int)`,
+      );
     } catch (error) {
       logger.warn({ err: error }, 'could not make partitions ahead; will try again');
     }

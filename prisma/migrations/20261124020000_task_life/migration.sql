@@ -34,35 +34,5 @@ CREATE TABLE "task_logs" (
   "record" JSON NOT NULL,
   CONSTRAINT "task_logs_pkey" PRIMARY KEY ("task_id", "claimed_at_seq", "number")
 ) PARTITION BY RANGE ("task_id");
+-- Its partitions of a day are made with those of the other daily tables.
 CREATE TABLE "task_logs_default" PARTITION OF "task_logs" DEFAULT;
-
--- As before, and for the logs, too: a day that lacks only their partition gets it.
-CREATE OR REPLACE FUNCTION taskflow_ensure_partitions("from" TIMESTAMPTZ, "days" INTEGER) RETURNS INTEGER
-LANGUAGE plpgsql AS $$
-DECLARE
-  made INTEGER := 0;
-  day TIMESTAMP;
-  low UUID;
-  high UUID;
-  parent TEXT;
-  missing TEXT[];
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('taskflow_ensure_partitions'));
-  FOR i IN 0.."days" - 1 LOOP
-    day := date_trunc('day', "from" AT TIME ZONE 'UTC') + make_interval(days => i);
-    low := taskflow_first_id(day AT TIME ZONE 'UTC');
-    high := taskflow_first_id((day + interval '1 day') AT TIME ZONE 'UTC');
-    missing := ARRAY(SELECT p FROM unnest(ARRAY['tasks', 'task_events', 'task_logs']) AS p
-      WHERE to_regclass(format('%s_%s', p, to_char(day, 'YYYYMMDD'))) IS NULL);
-    CONTINUE WHEN cardinality(missing) = 0;
-    CONTINUE WHEN 'tasks' = ANY(missing) AND EXISTS (SELECT 1 FROM tasks_default WHERE id >= low AND id < high);
-    FOREACH parent IN ARRAY missing LOOP
-      EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) %s',
-        parent || '_' || to_char(day, 'YYYYMMDD'), parent, low, high,
-        CASE parent WHEN 'tasks' THEN 'WITH (fillfactor = 50)' ELSE '' END);
-    END LOOP;
-    made := made + 1;
-  END LOOP;
-  RETURN made;
-END
-$$;

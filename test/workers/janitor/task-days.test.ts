@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 beforeEach(async () => {
   await cleanUpAtNow(app, { now: new Date('2026-04-01') });
-  await app.database.$executeRaw`TRUNCATE tasks, task_events`;
+  await app.database.$executeRaw`TRUNCATE tasks, task_events, task_logs, dead_letters`;
   for (const day of await daysOf(app)) await query(app.databaseUrl, 'SELECT taskflow_drop_day($1)', [day]);
 });
 
@@ -45,6 +45,21 @@ describe('days of tasks', () => {
     const events = await app.database.taskEvent.findMany({ where: { ownerId } });
     expect(events.map(({ taskId }) => taskId)).toEqual(tasks.slice(2));
     expect([await daysOf(app), await daysOf(app, 'task_events')]).toEqual([['2026-02-18'], ['2026-02-18']]);
+  });
+
+  test('take their log lines and dead letters along', async () => {
+    await makeDay(app, '2026-02-16');
+    await makeDay(app, '2026-03-12');
+    const [gone, kept] = [await put('2026-02-16'), await put('2026-03-12')];
+    for (const taskId of [gone, kept]) {
+      await app.database.deadLetter.create({ data: { taskId, ownerId } });
+      const record = { level: 'info', message: 'said' };
+      const line = { taskId, claimedAtSeq: 2, number: 1, attempt: 1, at: noon('2026-03-12'), record };
+      await app.database.taskLog.create({ data: line });
+    }
+    expect(await cleanUpAtNow(app)).toMatchObject({ daysDropped: ['2026-02-16'], deadLettersDeleted: 1 });
+    expect(await app.database.deadLetter.findMany()).toEqual([{ taskId: kept, ownerId }]);
+    expect((await app.database.taskLog.findMany()).map(({ taskId }) => taskId)).toEqual([kept]);
   });
 
   test('are kept by the setting, and for ever where it is 0', async () => {
