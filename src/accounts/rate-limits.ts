@@ -22,8 +22,9 @@ export interface RateLimit {
 }
 
 /**
- * Counts requests by the hour: those of an API key that has a limit of its own by key, those of logins and other keys by
- * user, all others (without credentials, or with a watch token) by address.
+ * Counts requests by the hour: those of logins and API keys by user, those of a key that has a limit of its own by key as
+ * well (and only by key, where the limit is above the user's), all others (without credentials, or with a watch token) by
+ * address.
  */
 export class RateLimits {
   readonly #store: LimiterStore;
@@ -38,19 +39,32 @@ export class RateLimits {
 
   /** Counts one more request. @returns undefined where there is no limit */
   async count(principal: Principal | undefined, address: string): Promise<RateLimit | undefined> {
-    const [key, limit] = this.#ruleFor(principal, address);
-    if (limit === 0) return undefined;
+    let strictest: RateLimit | undefined;
+    for (const [key, limit] of this.#rulesFor(principal, address)) {
+      if (limit === 0) continue;
+      const found = await this.#countOne(key, limit);
+      // What is refused here does not count there.
+      if (found.isExceeded) return found;
+      if (!strictest || found.remaining < strictest.remaining) strictest = found;
+    }
+    return strictest;
+  }
+
+  async #countOne(key: string, limit: number): Promise<RateLimit> {
     const { used, isExceeded, resetMs } = await this.#limiterOf(limit).count(key);
     const resetSeconds = Math.max(1, Math.ceil(resetMs / 1_000));
     return { limit, remaining: Math.max(0, limit - used), isExceeded, resetSeconds };
   }
 
-  #ruleFor(principal: Principal | undefined, address: string): [key: string, limit: number] {
+  #rulesFor(principal: Principal | undefined, address: string): [key: string, limit: number][] {
     // Watch tokens are in browsers: one of them must not use up its owner's hour.
-    if (!principal || principal.watched) return [`address:${addressGroup(address)}`, this.#options.perAddress];
+    if (!principal || principal.watched) return [[`address:${addressGroup(address)}`, this.#options.perAddress]];
     const { apiKeyId, rateLimitPerHour, userId } = principal;
-    if (apiKeyId !== undefined && rateLimitPerHour !== undefined) return [`key:${apiKeyId}`, rateLimitPerHour];
-    return [`user:${userId}`, this.#options.perUser];
+    const ofUser: [string, number] = [`user:${userId}`, this.#options.perUser];
+    if (apiKeyId === undefined || rateLimitPerHour === undefined) return [ofUser];
+    const ofKey: [string, number] = [`key:${apiKeyId}`, rateLimitPerHour];
+    // Users give their keys such limits themselves: with many keys they would have many hours. More is an admin's to give.
+    return rateLimitPerHour > this.#options.perUser ? [ofKey] : [ofKey, ofUser];
   }
 
   #limiterOf(limit: number): Limiter {

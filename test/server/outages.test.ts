@@ -109,12 +109,14 @@ describe('while PostgreSQL hangs', () => {
   });
 
   test('a statement that waits for a lock is UNAVAILABLE when its time is up', async () => {
-    await using app = await setupApi({ settings: { DATABASE_TIMEOUT_MS: '300' } });
+    await using app = await setupApi({ settings: { DATABASE_TIMEOUT_MS: '1000' } });
     const user = await app.user();
-    await app.database.$transaction(async (transaction) => {
+    const holding = async (transaction: Pick<typeof app.database, '$executeRaw'>) => {
       await transaction.$executeRaw`LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE`;
       expect(errorOf(await user.call(CREATE))).toEqual({ code: 'UNAVAILABLE' });
-    });
+    };
+    // It must hold the lock for longer than the statement waits.
+    await app.database.$transaction(holding, { timeout: 20_000 });
     expect((await user.call(CREATE)).data.createTask.id).toBeTruthy();
   });
 });
