@@ -43,6 +43,17 @@ const endConnection = async (connection: Redis): Promise<void> => {
 };
 
 /**
+ * The library makes a second promise of each beginning subscription, for others who come meanwhile. When it fails and
+ * nobody came, that would end the process.
+ */
+const subscribe = (pubsub: RedisPubSub, channel: string, listener: (message: string) => void): Promise<number> => {
+  const id = pubsub.subscribe(channel, listener);
+  const { subsPendingRefsMap } = pubsub as unknown as { subsPendingRefsMap: Map<string, { pending: Promise<void> }> };
+  subsPendingRefsMap.get(channel)?.pending.catch(() => undefined);
+  return id;
+};
+
+/**
  * Hands the changes that managers and submitters publish to this node's subscribers. A node subscribes to an owner's
  * channel, once, when the first of its clients watches that owner; a delivered change costs no database read.
  */
@@ -184,7 +195,7 @@ export class RealtimeRouter {
   }
 
   async #listen(channelOf: (lane: string) => string, onMessage: (message: string) => void): Promise<void> {
-    await Promise.all(this.#lanes.map(({ name, pubsub }) => pubsub.subscribe(channelOf(name), onMessage)));
+    await Promise.all(this.#lanes.map(({ name, pubsub }) => subscribe(pubsub, channelOf(name), onMessage)));
   }
 
   #route(message: string): void {
