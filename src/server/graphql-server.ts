@@ -20,7 +20,7 @@ export interface OperationContext {
   credentials?: Credentials;
   /** The client's address. */
   address?: string;
-  /** Who was let in with it; whoever was not is asked here. */
+  /** Who was let in with it. Those of HTTP requests always are; of others, the credentials are asked. */
   admitted?: Admitted;
 }
 
@@ -37,6 +37,8 @@ const GRAPHIQL = {
 query Me { me { username } }
 `,
 } as const;
+
+const NONE: Credentials = { authorization: undefined, apiKey: undefined };
 
 export const createMask = ({ logger }: Services, { MAX_REQUEST_BYTES, INTROSPECTION }: GraphQLSettings) =>
   createErrorMask(logger, { maxRequestBytes: MAX_REQUEST_BYTES, hidesSuggestions: !INTROSPECTION });
@@ -55,9 +57,8 @@ export const createGraphQLServer = (
   return createYoga<OperationContext, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    context: async ({ request, credentials, address, admitted }) => {
-      const shown = credentials ?? credentialsOfHeaders(request.headers);
-      const { principal } = admitted ?? (await admit(services, shown, address ?? ''));
+    context: async ({ credentials = NONE, address, admitted }) => {
+      const { principal } = admitted ?? (await admit(services, credentials, address ?? ''));
       return { services, principal, address };
     },
     maskedErrors: { maskError },

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { type DocumentNode, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import type { Services } from '../graphql/context.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
@@ -114,16 +114,21 @@ const prepare = async (
   { query, variables, operationName }: PlainParams,
 ): Promise<Execute | undefined> => {
   const engine = yoga.getEnveloped({ ...context });
+  const document = parsed(() => engine.parse(query));
+  if (!document || engine.validate(engine.schema, document).length > 0) return undefined;
+  const operation = getOperationAST(document, operationName)?.operation;
+  if (operation !== 'query' && operation !== 'mutation') return undefined;
+  const contextValue = await engine.contextFactory();
+  return () =>
+    engine.execute({ schema: engine.schema, document, contextValue, variableValues: variables, operationName });
+};
+
+const parsed = (parse: () => DocumentNode): DocumentNode | undefined => {
   try {
-    const document = engine.parse(query);
-    if (engine.validate(engine.schema, document).length > 0) return undefined;
-    const operation = getOperationAST(document, operationName)?.operation;
-    if (operation !== 'query' && operation !== 'mutation') return undefined;
-    const contextValue = await engine.contextFactory();
-    return () =>
-      engine.execute({ schema: engine.schema, document, contextValue, variableValues: variables, operationName });
-  } catch {
-    return undefined;
+    return parse();
+  } catch (error) {
+    if (error instanceof GraphQLError) return undefined;
+    throw error;
   }
 };
 

@@ -1,8 +1,14 @@
-import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import { type Api, startApi } from '../../src/server/api.ts';
+import { createAddressReader } from '../../src/server/client-address.ts';
+import { AllowedOrigins } from '../../src/server/cross-site.ts';
+import { createMask } from '../../src/server/graphql-server.ts';
 import * as plainPost from '../../src/server/plain-post.ts';
+import { createRoutes } from '../../src/server/routes.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
 import { waitFor } from '../support/setup.ts';
@@ -76,6 +82,38 @@ describe('a plain POST', () => {
     const plain = await ask('/graphql', JSON.stringify(body), all);
     // A query string makes the request one that only Yoga takes.
     expect(plain).toEqual(await ask('/graphql?', JSON.stringify(body), all));
+  });
+
+  test("does not go Yoga's way, which takes more than twice the time", async () => {
+    let byYoga = 0;
+    const yoga = new Proxy(app.yoga, {
+      get: (target, name) => {
+        if (name === 'fetch') byYoga++;
+        return Reflect.get(target, name);
+      },
+    });
+    const front = {
+      yoga,
+      services: app.services,
+      persisted: undefined,
+      maskError: createMask(app.services, app.config),
+      readAddress: createAddressReader([], silent),
+      origins: new AllowedOrigins([]),
+    };
+    const server = createServer(createRoutes(front, app.config)).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const post = async (query: string): Promise<string> => {
+      const headers = { 'content-type': 'application/json', ...user.headers };
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+      return (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })).text();
+    };
+    expect(await post('{ me { id } }')).toContain(user.id);
+    expect(await post('mutation { createTask(input: { type: "x" }) { type } }')).toContain('"x"');
+    expect(await post('{ task(id: "no id") { id } }')).toContain('BAD_USER_INPUT');
+    expect(byYoga).toBe(0);
+    expect(await post('{ nope }')).toContain('BAD_USER_INPUT');
+    expect(byYoga).toBe(1);
   });
 
   test('gets the same answer for a body that is no JSON', async () => {
