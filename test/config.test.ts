@@ -39,6 +39,16 @@ describe('reading settings', () => {
     });
   });
 
+  test('takes lists with commas between', () => {
+    expect(loadConfig([], {})).toMatchObject({ TRUSTED_PROXIES: [], CORS_ORIGINS: [] });
+    expect(
+      loadConfig([], { TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://a.example,http://localhost:3000' }),
+    ).toMatchObject({
+      TRUSTED_PROXIES: ['10.0.0.0/8', '::1'],
+      CORS_ORIGINS: ['https://a.example', 'http://localhost:3000'],
+    });
+  });
+
   test('names every bad value, one a line', () => {
     const lines = problems({
       PORT: 'http',
@@ -63,6 +73,11 @@ describe('reading settings', () => {
     ['WORKER_CONCURRENCY', '0'],
     ['SHARDS_PER_LANE', '65'],
     ['LOG_LEVEL', 'loud'],
+    ['TRUSTED_PROXIES', '10.0.0.0/8,proxy.example'],
+    ['TRUSTED_PROXIES', '10.0.0.0/99'],
+    ['CORS_ORIGINS', 'https://example.com/path'],
+    ['CORS_ORIGINS', 'example.com'],
+    ['GRAPHIQL', 'maybe'],
   ])('refuses %s=%s', (name, value) => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
   });
