@@ -83,7 +83,7 @@ describe('a socket', () => {
 
   test('runs so many operations and no more, until one has ended', async () => {
     await using api = await start({ MAX_SUBSCRIPTIONS_PER_SOCKET: 2 });
-    const client = connect(api.url, user.headers, { lazy: false });
+    const client = connect(api.url, user.headers);
     const subscription = 'subscription { queueUpdated(name: "x") { name } }';
     const [first] = [watch(client, subscription), watch(client, subscription)];
     await first?.take(1);

@@ -151,7 +151,7 @@ describe('other ways to ask', () => {
 
   test('by a socket are limited, a subscription as one, and nothing else', async () => {
     const user = await app.user();
-    const client = connect(api.url, user.headers, { lazy: false });
+    const client = connect(api.url, user.headers);
     const subscription = watch(client, 'subscription { taskChanges { cursor } }');
     void subscription.next().catch(() => undefined);
     for (let i = 0; i < PER_USER - 1; i++) await watch(client, '{ me { id } }').take(1);
