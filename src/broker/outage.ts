@@ -1,24 +1,14 @@
+import { isNetworkError } from '../network-errors.ts';
 import { BrokerNotReadyError } from './define-function.ts';
 
 const NAMES = new Set(['MaxRetriesPerRequestError', 'AbortError']);
 /** What ioredis says while a connection is away or a command takes too long, and Redis while it starts, fails over or is full. */
 const MESSAGES =
   /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|TRYAGAIN)/;
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 
 /** Did this fail because Redis cannot be reached, does not answer in time, or waits to be rebuilt? */
 export const isBrokerOutage = (error: unknown): boolean => {
   if (error instanceof BrokerNotReadyError) return true;
   if (!(error instanceof Error)) return false;
-  const { code } = error as NodeJS.ErrnoException;
-  return NAMES.has(error.name) || MESSAGES.test(error.message) || (code !== undefined && NETWORK_CODES.has(code));
+  return NAMES.has(error.name) || MESSAGES.test(error.message) || isNetworkError(error);
 };

@@ -1,3 +1,4 @@
+import { isNetworkError } from '../network-errors.ts';
 import { Prisma, sqlState } from './client.ts';
 
 /** Prisma's codes for a database that cannot be reached, is full, or took too long to begin. */
@@ -7,16 +8,6 @@ const SQL_STATES = /^(08...|53...|57P..|57014|25P03)$/;
 /** What the driver says in plain errors when a connection breaks, cannot be made, or a statement hangs. */
 const DRIVER_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after)/;
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 /** Kinds of errors that the driver adapter gives for connections. */
 const ADAPTER_KINDS = new Set([
   'DatabaseNotReachable',
@@ -40,8 +31,7 @@ export const isDatabaseOutage = (error: unknown): boolean => {
       ADAPTER_KINDS.has(adapterKind(error) ?? '')
     );
   }
-  const { code } = error as NodeJS.ErrnoException;
-  return DRIVER_MESSAGES.test(error.message) || (code !== undefined && NETWORK_CODES.has(code));
+  return DRIVER_MESSAGES.test(error.message) || isNetworkError(error);
 };
 
 const adapterKind = (error: Prisma.PrismaClientKnownRequestError): string | undefined =>

@@ -1,17 +1,12 @@
 import { actorOf } from '../accounts/audit.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
 import { isLogin } from '../accounts/principal.ts';
-import { badInput, TaskFlowError } from '../errors.ts';
+import { TaskFlowError } from '../errors.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
 import { setQueuePaused } from '../queues/pause-queue.ts';
-import { QUEUE_NAME } from '../tasks/new-task.ts';
+import { checkQueueName } from '../queues/queue-name.ts';
 import { builder } from './builder.ts';
 import { type Context, callerOf } from './context.ts';
-
-const checkName = (name: string): string => {
-  if (!QUEUE_NAME.test(name)) throw badInput('name', `name must match ${QUEUE_NAME.source}.`);
-  return name;
-};
 
 const QueueCountsType = builder.objectRef<QueueCounts>('QueueCounts').implement({
   description:
@@ -51,7 +46,7 @@ builder.queryFields((t) => ({
     description: 'One queue; null where no task was ever in it.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { signedIn: true },
-    resolve: (_root, { name }, { services }) => findQueue(services, checkName(name)),
+    resolve: (_root, { name }, { services }) => findQueue(services, checkQueueName(name)),
   }),
 }));
 
@@ -61,14 +56,14 @@ builder.mutationFields((t) => ({
     description: 'Nothing more is claimed from the queue; tasks that run go on, and submissions are accepted.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { apiKey: 'QUEUES_ADMIN' },
-    resolve: (_root, { name }, context) => changePause(context, checkName(name), true),
+    resolve: (_root, { name }, context) => changePause(context, name, true),
   }),
   resumeQueue: t.field({
     type: QueueType,
     description: 'Its waiting tasks are claimed again, at once.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { apiKey: 'QUEUES_ADMIN' },
-    resolve: (_root, { name }, context) => changePause(context, checkName(name), false),
+    resolve: (_root, { name }, context) => changePause(context, name, false),
   }),
 }));
 
@@ -91,7 +86,7 @@ builder.subscriptionField('queueUpdated', (t) =>
     description: 'Counts of a queue, whenever they change, at most four times a second.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { signedIn: true },
-    subscribe: (_root, { name }, { services }) => services.queueWatcher.watch(checkName(name)),
+    subscribe: (_root, { name }, { services }) => services.queueWatcher.watch(checkQueueName(name)),
     resolve: (queue) => queue,
   }),
 );

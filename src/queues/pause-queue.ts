@@ -2,16 +2,14 @@ import type { Logger } from 'pino';
 import { pause } from '../broker/calls.ts';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database } from '../database/client.ts';
-import { badInput } from '../errors.ts';
 import { publishQueueChange } from '../realtime/publish.ts';
+import { checkQueueName } from './queue-name.ts';
 
 export interface PauseServices {
   database: Database;
   broker: Broker;
   logger: Logger;
 }
-
-const QUEUE_NAME = /^[a-z0-9._-]{1,64}$/;
 
 /**
  * Pauses or resumes a queue: nothing is claimed from a paused one, tasks that run go on, and submissions are accepted. A
@@ -21,7 +19,7 @@ const QUEUE_NAME = /^[a-z0-9._-]{1,64}$/;
  */
 export const setQueuePaused = async (services: PauseServices, name: string, isPaused: boolean): Promise<void> => {
   const { database, broker, logger } = services;
-  if (!QUEUE_NAME.test(name)) throw badInput('name', `name must match ${QUEUE_NAME.source}.`);
+  checkQueueName(name);
   const changedAt = new Date();
   await database.queue.upsert({
     where: { name },

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { QUEUE_NAME } from '../queues/queue-name.ts';
 import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
 
@@ -37,7 +38,6 @@ export interface NewTask {
   idempotencyKey: string | null;
 }
 
-export const QUEUE_NAME = /^[a-z0-9._-]{1,64}$/;
 export const TASK_TYPE = /^[A-Za-z0-9._:-]{1,128}$/;
 export const MAX_TASKS_AT_ONCE = 10_000;
 const MAX_TAGS = 20;

@@ -1,7 +1,8 @@
 import type { Reach } from '../accounts/principal.ts';
 import { Prisma } from '../database/client.ts';
 import { badInput } from '../errors.ts';
-import { QUEUE_NAME, TASK_TYPE } from './new-task.ts';
+import { QUEUE_NAME } from '../queues/queue-name.ts';
+import { TASK_TYPE } from './new-task.ts';
 import type { TaskStatus } from './task-state.ts';
 import type { Task } from './task-store.ts';
 

@@ -183,9 +183,3 @@ export async function* unfinishedTasks(
     last = end;
   }
 }
-
-/** The names of paused queues. */
-export const findPausedQueues = async (database: Database): Promise<string[]> => {
-  const rows = await database.queue.findMany({ where: { isPaused: true }, select: { name: true } });
-  return rows.map(({ name }) => name);
-};

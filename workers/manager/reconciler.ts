@@ -5,11 +5,11 @@ import { encodeHead } from '../../src/broker/event-stream.ts';
 import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
+import { findPausedQueues } from '../../src/queues/queue-store.ts';
 import {
   beginEpoch,
   deleteOutboxRows,
   findForgotten,
-  findPausedQueues,
   findUntouched,
   loadUntouched,
   type OutboxEntry,
@@ -180,7 +180,7 @@ export class Reconciler {
   /** A queue may have been paused or resumed while this shard's Redis was away. */
   async #syncPausedQueues(): Promise<void> {
     const { tag, lane } = this.#shard;
-    const wanted = new Set(await findPausedQueues(this.#database));
+    const wanted = await findPausedQueues(this.#database);
     const present = new Set(await lane.redis.smembers(pausedKey(tag)));
     const changed = [...wanted.symmetricDifference(present)];
     if (changed.length === 0) return;

@@ -30,9 +30,9 @@ export class SideRecorder {
    * @throws what PostgreSQL or Redis throw; it can be called again with the same entries
    */
   async record(entries: readonly StreamEntry[]): Promise<void> {
-    const logs = entries.flatMap((entry) => entry.logs);
+    const said = entries.flatMap((entry) => entry.logs);
     const progress = entries.flatMap((entry) => entry.progress);
-    if (logs.length > 0) await this.#writeLogs(logs);
+    const logs = said.length > 0 ? await this.#writeLogs(said) : said;
     for (const each of progress) this.#pending.set(each.taskId, each);
     if (logs.length > 0 || progress.length > 0) {
       await publishSideMessages(this.#broker, this.#shard.lane, lastOfEach(progress), logs);
@@ -49,13 +49,17 @@ export class SideRecorder {
     await updateProgress(this.#database, progress);
   }
 
-  async #writeLogs(logs: readonly StreamedLogLine[]): Promise<void> {
+  /** @returns the lines as they were kept */
+  async #writeLogs(logs: readonly StreamedLogLine[]): Promise<readonly StreamedLogLine[]> {
     try {
       await insertLogs(this.#database, logs);
+      return logs;
     } catch (error) {
       if (!NO_JSON.has(sqlState(error) ?? '')) throw error;
       // A worker in another language may send what is no JSON: it becomes the message of its line.
-      await insertLogs(this.#database, logs.map(withSaneRecord));
+      const sane = logs.map(withSaneRecord);
+      await insertLogs(this.#database, sane);
+      return sane;
     }
   }
 }

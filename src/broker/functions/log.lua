@@ -3,6 +3,8 @@
 --   returns the ids whose lease was lost: for them nothing was written
 --   errors  NOTREADY
 --   events  one entry of log lines; no transition
+local MAX_NUMBER = 2 ^ 31 - 1
+
 redis.register_function('tf1_log', function(keys, args)
   local tag = keys[1]
   if not read_epoch(tag) then return not_ready() end
@@ -13,7 +15,9 @@ redis.register_function('tf1_log', function(keys, args)
     if run then
       -- A token is the epoch and the seq of the claim: with the latter, lines of all attempts stand in order.
       local claimed_at = string.match(token, '%.(%d+)$')
-      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, claimed_at, args[i + 2], one_line(args[i + 3]) }, '\t')
+      -- Whatever a worker in another language sends, the recorder gets a number that PostgreSQL takes.
+      local number = string.format('%d', math.max(0, math.min(MAX_NUMBER, tonumber(args[i + 2]) or 0)))
+      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, claimed_at, number, one_line(args[i + 3]) }, '\t')
     else
       lost[#lost + 1] = id
     end

@@ -11,7 +11,9 @@ redis.register_function('tf1_progress', function(keys, args)
     local id = args[i]
     local run, head = held_run(tag, id, args[i + 1])
     if run then
-      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, args[i + 2], one_line(args[i + 3]) }, '\t')
+      -- Whatever a worker in another language sends, the recorder gets a number that PostgreSQL takes.
+      local percent = math.max(0, math.min(100, tonumber(args[i + 2]) or 0))
+      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, percent, one_line(args[i + 3]) }, '\t')
     else
       lost[#lost + 1] = id
     end
