@@ -13,17 +13,19 @@ export interface Claim {
   type: string;
   /** JSON text. */
   payload: string;
+  /** What became of the tasks that it waited for: JSON text; empty where it waited for none. */
+  parents: string;
 }
 
-const CLAIM_FIELDS = 9;
+const CLAIM_FIELDS = 10;
 
 const toClaims = (raw: unknown): Claim[] => {
   const flat = raw as (string | number)[];
   const claims: Claim[] = [];
   for (let i = 0; i < flat.length; i += CLAIM_FIELDS) {
-    const [id, token, attempt, max, timeout, ownerId, queue, type, payload] = flat
+    const [id, token, attempt, max, timeout, ownerId, queue, type, payload, parents] = flat
       .slice(i, i + CLAIM_FIELDS)
-      .map(String) as [string, string, string, string, string, string, string, string, string];
+      .map(String) as [string, string, string, string, string, string, string, string, string, string];
     claims.push({
       id,
       token,
@@ -34,6 +36,7 @@ const toClaims = (raw: unknown): Claim[] => {
       queue,
       type,
       payload,
+      parents,
     });
   }
   return claims;
@@ -135,7 +138,7 @@ export const reap = defineFunction({ name: 'reap', args: ['limit'], items: [], r
 export const heartbeat = defineFunction({
   name: 'heartbeat',
   args: ['worker', 'description', 'ttlMs'],
-  items: ['type', 'payloadSchema'],
+  items: ['type', 'payloadSchema', 'defaults'],
   reply: toNothing,
 });
 export const goodbye = defineFunction({ name: 'goodbye', args: ['worker'], items: [], reply: toNothing });

@@ -14,13 +14,14 @@ export const leaderKey = (tag: string): string => `${tag}:leader`;
 export const workersKey = (tag: string): string => `${tag}:workers`;
 export const workerExpiryKey = (tag: string): string => `${tag}:worker-expiry`;
 export const taskTypesKey = (tag: string): string => `${tag}:types`;
+export const typeDefaultsKey = (tag: string): string => `${tag}:type-defaults`;
 
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
 export const wakeKey = (tag: string, queue: string, type: string): string => `${tag}:wake:${queue}|${type}`;
 
 /** Keys of a shard that survive a rebuild: who leads it and who works for it. Everything else is made anew. */
 export const survivesRebuild = (tag: string, key: string): boolean =>
-  [leaderKey(tag), workersKey(tag), workerExpiryKey(tag), taskTypesKey(tag)].includes(key);
+  [leaderKey(tag), workersKey(tag), workerExpiryKey(tag), taskTypesKey(tag), typeDefaultsKey(tag)].includes(key);
 
 /** Pub/sub channels of a lane. A fixed number, chosen by owner: a channel an owner would cost a PUBLISH an owner. */
 export const REALTIME_CHANNELS = 16;

@@ -14,6 +14,8 @@ export type Enqueueable = Pick<
   status: string;
   /** Number of its last transition. Default: 1, its first. */
   seq?: number;
+  /** What became of the tasks that it waited for: JSON text. Default: it waited for none. */
+  parents?: string | null;
 };
 
 /** The tasks of one batch that go to one shard, with the epoch that was known before they were written. */
@@ -41,6 +43,10 @@ export const groupByShard = (
   return [...batches.values()];
 };
 
+/** What follows the head in a task's body in Redis. JSON text as PostgreSQL and JSON.stringify write it has no newline. */
+export const bodyOf = ({ payload, parents }: Pick<Enqueueable, 'payload' | 'parents'>): string =>
+  parents ? `${payload}\n${parents}` : payload;
+
 /**
  * Makes committed tasks claimable.
  *
@@ -55,7 +61,7 @@ export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: 
       seq: task.seq ?? 1,
       runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',
       head: encodeHead(task),
-      payload: task.payload,
+      payload: bodyOf(task),
     }));
     calls.push(enqueue(shard, { epoch }, items));
   }

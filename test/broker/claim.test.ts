@@ -22,6 +22,7 @@ describe('claiming', () => {
         queue: 'default',
         type: 'echo',
         payload: '{"n":1}',
+        parents: '',
       },
     ]);
     const head = headOf({ timeoutMs: 500 });
@@ -34,6 +35,14 @@ describe('claiming', () => {
       events: [[event('a', 2, 'PROCESSING', { attempt: 1, workerId: 'w1' })]],
       'wake:*|echo': ['1'],
     });
+  });
+
+  test('gives what became of the tasks that it waited for beside the payload', async () => {
+    await using t = await setupShard();
+    const parents = '{"a":{"taskId":"t1","status":"COMPLETED","result":[1]}}';
+    await t.add('b', { payload: `{"n":1}\n${parents}` });
+
+    expect(await t.claim()).toMatchObject([{ id: 'b', payload: '{"n":1}', parents }]);
   });
 
   test('changes nothing where nothing waits', async () => {

@@ -4,8 +4,8 @@ import { META, setupShard } from '../support/shard-setup.ts';
 import { dumpShard, inAbout } from '../support/shard-state.ts';
 
 const types = [
-  { type: 'echo', payloadSchema: 'null' },
-  { type: 'mail', payloadSchema: '{"type":"object"}' },
+  { type: 'echo', payloadSchema: 'null', defaults: '{}' },
+  { type: 'mail', payloadSchema: '{"type":"object"}', defaults: '{"timeoutMs":5000}' },
 ];
 
 describe('a heartbeat', () => {
@@ -17,6 +17,7 @@ describe('a heartbeat', () => {
       'worker-expiry': { w1: inAbout(90_000) },
       workers: { w1: expect.stringMatching(/^\d{13}\t\{"name":"α"\}$/) },
       types: { echo: 'null', mail: '{"type":"object"}' },
+      'type-defaults': { echo: '{}', mail: '{"timeoutMs":5000}' },
     });
   });
 
@@ -30,6 +31,7 @@ describe('a heartbeat', () => {
       'worker-expiry': { w1: inAbout(90_000) },
       workers: { w1: expect.stringMatching(/\{\}$/) },
       types: { echo: 'null', mail: '{"type":"object"}' },
+      'type-defaults': { echo: '{}', mail: '{"timeoutMs":5000}' },
     });
   });
 

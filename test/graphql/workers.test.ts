@@ -25,6 +25,7 @@ const beat = (
   const items = Object.entries(types).map(([type, schema]) => ({
     type,
     payloadSchema: typeof schema === 'string' ? schema : JSON.stringify(schema),
+    defaults: '{}',
   }));
   return heartbeat(shard, { worker, description, ttlMs }, items);
 };

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Attempt } from './attempt.ts';
-import type { LogLevel, TaskContext } from './define-task.ts';
+import type { LogLevel, ParentOutcome, TaskContext } from './define-task.ts';
 import type { SideReporter } from './side-reporter.ts';
 
 /** What a handler sees of its attempt. Signal and logger are made when a handler first asks for them. */
@@ -9,6 +9,7 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
   readonly #attempt: Attempt;
   readonly #parentLogger: Logger;
   #logger: Logger | undefined;
+  #parents: Record<string, ParentOutcome> | undefined;
 
   readonly #side: SideReporter;
 
@@ -41,6 +42,12 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
 
   get queue(): string {
     return this.#attempt.claim.queue;
+  }
+
+  get parents(): Readonly<Record<string, ParentOutcome>> {
+    const { parents } = this.#attempt.claim;
+    this.#parents ??= parents === '' ? {} : (JSON.parse(parents) as Record<string, ParentOutcome>);
+    return this.#parents;
   }
 
   get logger(): Logger {

@@ -18,6 +18,8 @@ export interface TaskContext<Payload> {
   readonly maxAttempts: number;
   readonly ownerId: string;
   readonly queue: string;
+  /** What became of the tasks that it waited for, by their names in the flow, or their ids. */
+  readonly parents: Readonly<Record<string, ParentOutcome>>;
   /** The worker's own log; names the task in every line. */
   readonly logger: Logger;
   /**
@@ -31,6 +33,18 @@ export interface TaskContext<Payload> {
    * 8,000 characters each.
    */
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
+}
+
+/** How a task ended that others waited for. */
+export interface ParentOutcome {
+  taskId: string;
+  status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
+  /** Of a COMPLETED one; null where it is not handed over because it is too large. */
+  result?: unknown;
+  /** Of a FAILED one. */
+  error?: unknown;
+  /** The result is left out: results of all parents together took more than 4 MiB. */
+  isOmitted?: true;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -48,6 +62,8 @@ export interface TaskDefinition {
   readonly payload: z.ZodType | undefined;
   /** JSON Schema (draft 2020-12) of the payload as text, "null" for any. Submissions are checked with it. */
   readonly payloadSchema: string;
+  /** JSON object: `timeoutMs` and `backoff` (as `encodeBackoff` writes it) of tasks that do not say. */
+  readonly defaults: string;
   readonly handler: Handler<unknown>;
 }
 
@@ -71,6 +87,7 @@ export const defineTask = <Schema extends z.ZodType = z.ZodUnknown>(options: Tas
     type: options.type,
     payload: options.payload,
     payloadSchema: options.payload ? JSON.stringify(toJsonSchema(options.payload)) : 'null',
+    defaults: '{}',
     // Sound because validation gives the handler what its schema put out.
     handler: options.handler as Handler<unknown>,
   };

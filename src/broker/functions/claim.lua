@@ -1,11 +1,13 @@
 -- tf1_claim: gives waiting tasks to a worker, with a lease.
 --   args    worker, limit (tasks), leaseMs, lowFirst ('1' or '0'), queues (comma between, or '*'), types (comma between)
---   returns a flat list, per task: id, token, attempt, maxAttempts, timeoutMs ('' for none), owner, queue, type, payload
+--   returns a flat list, per task: id, token, attempt, maxAttempts, timeoutMs ('' for none), owner, queue, type, payload,
+--           parents (what became of the tasks that it waited for: JSON, or '' for none)
 --   errors  NOTREADY
 --   events  PROCESSING
 -- Higher priorities go first, unless lowFirst; lines of the same priority take turns in random order. A reply holds at
 -- most 4 MiB of payloads and one payload more, so that one call cannot block Redis for long.
 local MAX_CLAIM_BYTES = 4 * 1024 * 1024
+local CLAIM_FIELDS = 10
 local PRIORITIES = { { 'HIGH', 'NORMAL', 'LOW' }, { 'LOW', 'NORMAL', 'HIGH' } }
 
 local function to_set(text)
@@ -43,7 +45,7 @@ local function claim_one(batch, id, worker, epoch, expiry, reply)
   if is_stale(batch, id) then return 0 end
   local body = redis.call('GET', tag .. ':task:' .. id)
   if not body then return 0 end
-  local head_text, payload = split_body(body)
+  local head_text, payload, parents = split_body(body)
   local head = parse_head(head_text)
   local run = read_run(tag, id) or { seq = 1, attempt = 0 }
   run.seq, run.attempt, run.worker, run.head = run.seq + 1, run.attempt + 1, worker, head_text
@@ -53,8 +55,9 @@ local function claim_one(batch, id, worker, epoch, expiry, reply)
   transition(batch, id, 'QUEUED', 'PROCESSING', run.seq, run.attempt, head, worker, '', '')
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, run.token, run.attempt, head.max
-  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8], reply[n + 9] = head.timeout, head.owner, head.queue, head.type, payload
-  return #payload
+  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = head.timeout, head.owner, head.queue, head.type
+  reply[n + 9], reply[n + 10] = payload, parents
+  return #payload + #parents
 end
 
 -- Undoes the taking of ids[from] and those after it.
@@ -71,8 +74,8 @@ redis.register_function('tf1_claim', function(keys, args)
   local by_priority = served_lines(batch, to_set(args[5]), to_set(args[6]))
   for _, priority in ipairs(PRIORITIES[args[4] == '1' and 2 or 1]) do
     for _, line in ipairs(by_priority[priority]) do
-      while #reply / 9 < limit and bytes < MAX_CLAIM_BYTES do
-        local ids = redis.call('RPOP', line.key, math.min(limit - #reply / 9, 100))
+      while #reply / CLAIM_FIELDS < limit and bytes < MAX_CLAIM_BYTES do
+        local ids = redis.call('RPOP', line.key, math.min(limit - #reply / CLAIM_FIELDS, 100))
         if not ids then break end
         for n, id in ipairs(ids) do
           if bytes < MAX_CLAIM_BYTES then

@@ -1,5 +1,6 @@
 -- tf1_enqueue: makes committed tasks claimable. Called by submitters, after the commit.
---   args    epoch, then per task: id, seq (of its last transition), runAt (ms, or '' for now), head, payload
+--   args    epoch, then per task: id, seq (of its last transition), runAt (ms, or '' for now), head, payload (JSON without raw
+--           newlines; after a newline, what became of the tasks that it waited for)
 --   returns the shard's epoch
 --   errors  NOTREADY; STALE <epoch> when the caller's epoch is more than one behind: the reconciler may already have
 --           put these tasks in, and they may have ended since

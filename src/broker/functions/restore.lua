@@ -1,6 +1,6 @@
 -- tf1_restore: puts unfinished tasks back as PostgreSQL remembers them. Called by the shard's leader only.
---   args    epoch, then per task: id, status, seq, attempt, runAt (ms, or ''), head, payload, cancelReason (JSON;
---           '' where it was not told to stop)
+--   args    epoch, then per task: id, status, seq, attempt, runAt (ms, or ''), head, payload (as in enqueue),
+--           cancelReason (JSON; '' where it was not told to stop)
 --   returns how many were put back
 --   errors  NOTREADY; STALE <epoch> unless the caller's epoch is the shard's: an older leader must not repeat its work
 --   events  QUEUED for a task that was PROCESSING: its attempt is lost with the lease. CANCELLED if it was told to stop

@@ -2,7 +2,8 @@
 -- of the shard begin with it, so they share its cluster slot. Names of keys: src/broker/keys.ts.
 --
 --   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type, and backoff
---                             where it is not the default one (tab between). There while the task is live in Redis.
+--                             where it is not the default one (tab between). There while the task is live in Redis. A task
+--                             that waited for others has one line more: what became of them (a JSON object).
 --   <tag>:run:<id>    string  seq, attempt, token, worker, head (tab between); there from the first claim on. An empty
 --                             token: nobody holds the task.
 --   <tag>:line:<priority>|<queue>|<type>   list of waiting ids; the right end is next
@@ -42,9 +43,12 @@ local function parse_head(head)
   return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type, backoff = backoff }
 end
 
+-- The head, the payload, and what became of the tasks that it waited for ('' where it waited for none).
 local function split_body(body)
   local at = string.find(body, '\n', 1, true)
-  return string.sub(body, 1, at - 1), string.sub(body, at + 1)
+  local parents_at = string.find(body, '\n', at + 1, true)
+  if not parents_at then return string.sub(body, 1, at - 1), string.sub(body, at + 1), '' end
+  return string.sub(body, 1, at - 1), string.sub(body, at + 1, parents_at - 1), string.sub(body, parents_at + 1)
 end
 
 -- The run of a task as a table, or nil. `head` is the unparsed head.

@@ -180,7 +180,7 @@ describe('beginning a term', () => {
   test('keeps who leads and who works when it empties a shard', async () => {
     await shard.lane.redis.set(`${shard.tag}:leader`, 'me');
     await heartbeat(shard, { worker: 'w1', description: '{}', ttlMs: 60_000 }, [
-      { type: 'echo', payloadSchema: 'null' },
+      { type: 'echo', payloadSchema: 'null', defaults: '{}' },
     ]);
     await factory.queued();
     await shard.lane.redis.set(`${shard.tag}:task:ghost`, 'x');

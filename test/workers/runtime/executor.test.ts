@@ -21,6 +21,7 @@ const claimOf = (more: Partial<Claim> = {}): Claim => ({
   queue: 'default',
   type: 'work',
   payload: '{"n":1}',
+  parents: '',
   ...more,
 });
 // The steps of the executor only pass it on.

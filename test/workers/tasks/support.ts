@@ -17,6 +17,7 @@ export const runTask = async (
     maxAttempts: 3,
     ownerId: 'owner',
     queue: 'default',
+    parents: {},
     logger: pino({ level: 'silent' }),
     progress: () => {},
     log: () => {},
