@@ -30,8 +30,8 @@ export interface Principal {
   watched?: WatchedTasks;
 }
 
-/** Scopes that count only while the key's owner is an admin: queues are shared by all owners. */
-export const ADMINS_SCOPES: ReadonlySet<ApiKeyScope> = new Set(['QUEUES_ADMIN']);
+/** Scopes that count only while the key's owner is an admin: queues are shared by all owners, and so are workers. */
+export const ADMINS_SCOPES: ReadonlySet<ApiKeyScope> = new Set(['QUEUES_ADMIN', 'WORKER']);
 
 export const hasScope = ({ scopes }: Principal, scope: ApiKeyScope): boolean => scopes === 'all' || scopes.has(scope);
 

@@ -19,7 +19,9 @@ const ApiKeyScopeType = builder.enumType('ApiKeyScope', {
       description: 'Pausing and resuming queues. Only admins give it, and it counts while they are admins.',
     },
     KEYS_ADMIN: { description: 'Making, listing, rotating and revoking API keys, with no more scopes than its own.' },
-    WORKER: { description: 'Working on tasks.' },
+    WORKER: {
+      description: "Working on everybody's tasks, through GraphQL. Only admins give it, and it counts while they are.",
+    },
   } satisfies Record<(typeof API_KEY_SCOPES)[number], object>,
 });
 

@@ -5,10 +5,14 @@ import type { Authenticator } from '../accounts/authenticate.ts';
 import type { OpenSessions } from '../accounts/open-sessions.ts';
 import { hasScope, type Principal, watchersForbidden } from '../accounts/principal.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
+import type { AnnounceServices } from '../claims/announce-worker.ts';
+import type { ReportServices } from '../claims/report-claims.ts';
+import type { WorkWatcher } from '../claims/watch-work.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
 import type { QueueWatcher } from '../queues/watch-queues.ts';
+import type { WorkerWatcher } from '../queues/watch-workers.ts';
 import type { CancelServices } from '../tasks/cancel-task.ts';
 import type { RetryServices } from '../tasks/retry-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
@@ -23,13 +27,17 @@ export interface Services
     ChangeServices,
     CancelServices,
     RetryServices,
-    QueueServices {
+    QueueServices,
+    ReportServices,
+    AnnounceServices {
   authenticator: Authenticator;
   sessions: OpenSessions;
   rateLimits: RateLimits;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;
   queueWatcher: QueueWatcher;
+  workerWatcher: WorkerWatcher;
+  workWatcher: WorkWatcher;
   logger: Logger;
 }
 

@@ -10,6 +10,7 @@ import './task-logs.ts';
 import './schedules.ts';
 import './queues.ts';
 import './workers.ts';
+import './worker-claims.ts';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './builder.ts';
 

@@ -7,6 +7,8 @@ const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
     id: t.exposeID('id', { description: 'New at each start.' }),
     language: t.exposeString('language', { description: 'What it is written in.' }),
     host: t.exposeString('host', { description: 'The machine it runs on.' }),
+    version: t.exposeString('version', { nullable: true, description: 'Of its program.' }),
+    types: t.exposeStringList('types', { nullable: true, description: 'Which task types it can run.' }),
     queues: t.exposeStringList('queues', { description: 'Which queues it serves; "*" for all.' }),
     concurrency: t.exposeInt('concurrency', { description: 'How many tasks it runs at once, at most.' }),
     running: t.exposeInt('running', { description: 'How many it ran at its last heartbeat.' }),
@@ -41,3 +43,13 @@ builder.queryFields((t) => ({
     resolve: (_root, _args, { services }) => services.taskTypes.list(),
   }),
 }));
+
+builder.subscriptionField('workersUpdated', (t) =>
+  t.field({
+    type: [WorkerType],
+    description: 'The workers that live: now, then whenever the list has changed, at most once a second.',
+    authScopes: { apiKey: 'TASKS_READ' },
+    subscribe: (_root, _args, { services }) => services.workerWatcher.watch(),
+    resolve: (workers) => workers,
+  }),
+);

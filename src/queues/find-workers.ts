@@ -7,9 +7,12 @@ import type { Broker, Lane } from '../broker/lanes.ts';
 const DescriptionSchema = z.object({
   language: z.string(),
   host: z.string(),
+  version: z.string().optional(),
   queues: z.array(z.string()),
   concurrency: z.number().int(),
   running: z.number().int(),
+  /** What it can run; older workers do not say. */
+  types: z.array(z.string()).optional(),
 });
 
 export interface LiveWorker extends z.output<typeof DescriptionSchema> {

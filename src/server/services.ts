@@ -9,12 +9,14 @@ import { RateLimits } from '../accounts/rate-limits.ts';
 import { Revocations } from '../accounts/revocations.ts';
 import { readSigningKeys } from '../accounts/signing-keys.ts';
 import { openBroker } from '../broker/open-broker.ts';
+import { WorkWatcher } from '../claims/watch-work.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import { QueueWatcher } from '../queues/watch-queues.ts';
+import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
 import { Epochs, epochRefreshMs } from '../tasks/epochs.ts';
 import { createTaskLoaders } from '../tasks/task-page-store.ts';
@@ -59,6 +61,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
+  const workerWatcher = new WorkerWatcher(broker, logger);
+  const workWatcher = new WorkWatcher(broker, logger);
   return {
     database,
     broker,
@@ -89,6 +93,10 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       perUser: config.USER_RATE_LIMIT_PER_HOUR,
     }),
     queueWatcher,
+    workerWatcher,
+    workWatcher,
+    maxResultBytes: config.MAX_RESULT_BYTES,
+    workerTtlMs: config.HEARTBEAT_INTERVAL_SECONDS * 3_000,
     cancelGraceMs: config.CANCEL_GRACE_MS,
     logger,
     taskRules: {
@@ -100,7 +108,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     loaders: createTaskLoaders(database),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
-      await Promise.all([router.close(reason), queueWatcher.close(reason)]);
+      const watchers = [queueWatcher, workerWatcher, workWatcher];
+      await Promise.all([router.close(reason), ...watchers.map((watcher) => watcher.close(reason))]);
     },
     close: async () => {
       sessions.close();

@@ -36,6 +36,12 @@ const refusesChange = async (change: string) => {
   expect((await owner.call(read)).data.schedule).toEqual(before);
 };
 
+const refusesWork = async (operation: string) => {
+  expect(errorOf(await stranger.call(`mutation { ${operation} }`))).toEqual({ code: 'FORBIDDEN' });
+  const key = 'mutation { createApiKey(input: { name: "mine", scopes: [WORKER] }) { secret } }';
+  expect(errorOf(await stranger.call(key))).toEqual({ code: 'FORBIDDEN' });
+};
+
 const refusal = (subscription: Promise<unknown>) =>
   subscription.then(
     () => undefined,
@@ -197,6 +203,25 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });
     expect(refused.data).toBeNull();
   },
+  // Workers see everybody's payloads: no user but an admin can be one, or make a key for one.
+  claimTasks: () => refusesWork('claimTasks(input: { workerId: "w", types: ["secret"] }) { id }'),
+  extendLeases: () => refusesWork('extendLeases(leases: []) { lost }'),
+  completeTasks: () => refusesWork('completeTasks(workerId: "w", results: []) { lost }'),
+  failTasks: () => refusesWork('failTasks(workerId: "w", failures: []) { lost }'),
+  releaseTasks: () => refusesWork('releaseTasks(workerId: "w", leases: []) { lost }'),
+  reportProgress: () => refusesWork('reportProgress(reports: []) { lost }'),
+  writeTaskLogs: () => refusesWork('writeTaskLogs(lines: []) { lost }'),
+  workerHeartbeat: () =>
+    refusesWork(
+      'workerHeartbeat(input: { workerId: "w", language: "x", host: "x", queues: ["*"], concurrency: 1, running: 0, types: [{ type: "x" }] })',
+    ),
+  workerGoodbye: () => refusesWork('workerGoodbye(workerId: "w")'),
+  workAvailable: async () => {
+    const refused = await refusal(
+      subscribe(app.yoga, stranger.headers, 'subscription { workAvailable(input: { types: ["secret"] }) { at } }'),
+    );
+    expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });
+  },
   me: async () => {
     expect((await stranger.call('{ me { id } }')).data.me.id).toBe(stranger.id);
   },
@@ -213,6 +238,7 @@ const SHARED = [
   'signUp',
   'taskTypes',
   'workers',
+  'workersUpdated',
 ];
 
 describe('another user', () => {

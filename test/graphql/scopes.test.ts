@@ -18,6 +18,20 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   tasks: ['{ tasks { edges { cursor } } }', 'TASKS_READ'],
   taskTypes: ['{ taskTypes { type } }', 'TASKS_READ'],
   workers: ['{ workers { id } }', 'TASKS_READ'],
+  workersUpdated: ['subscription { workersUpdated { id } }', 'TASKS_READ'],
+  claimTasks: ['mutation { claimTasks(input: { workerId: "w", types: ["none"] }) { id } }', 'WORKER'],
+  extendLeases: ['mutation { extendLeases(leases: []) { lost } }', 'WORKER'],
+  completeTasks: ['mutation { completeTasks(workerId: "w", results: []) { lost } }', 'WORKER'],
+  failTasks: ['mutation { failTasks(workerId: "w", failures: []) { lost } }', 'WORKER'],
+  releaseTasks: ['mutation { releaseTasks(workerId: "w", leases: []) { lost } }', 'WORKER'],
+  reportProgress: ['mutation { reportProgress(reports: []) { lost } }', 'WORKER'],
+  writeTaskLogs: ['mutation { writeTaskLogs(lines: []) { lost } }', 'WORKER'],
+  workerHeartbeat: [
+    'mutation { workerHeartbeat(input: { workerId: "w", language: "x", host: "x", queues: ["*"], concurrency: 1, running: 0, types: [{ type: "x" }] }) }',
+    'WORKER',
+  ],
+  workerGoodbye: ['mutation { workerGoodbye(workerId: "w") }', 'WORKER'],
+  workAvailable: ['subscription { workAvailable(input: { types: ["x"] }) { at } }', 'WORKER'],
   queues: ['{ queues { name } }', 'any'],
   queue: ['{ queue(name: "x") { name } }', 'any'],
   schedule: [`{ schedule(id: "${ID}") { id } }`, 'TASKS_READ'],
@@ -101,7 +115,7 @@ describe('the scope of an API key', () => {
       if (name === 'login') return;
       expect(await refusal(operation, login)).toBeUndefined();
       expect(await refusal(operation, ordinary)).toBe(
-        needs === 'admin' || needs === 'QUEUES_ADMIN' ? 'FORBIDDEN' : undefined,
+        needs === 'admin' || needs === 'QUEUES_ADMIN' || needs === 'WORKER' ? 'FORBIDDEN' : undefined,
       );
       if (needs !== 'none') expect(await refusal(operation, {})).toBe('UNAUTHENTICATED');
     },

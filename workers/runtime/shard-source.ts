@@ -1,6 +1,6 @@
 import type { Shard } from '../../src/broker/lanes.ts';
+import { WakeListener } from '../../src/broker/wake-listener.ts';
 import { Backoff } from './backoff.ts';
-import { WakeListener } from './wake-listener.ts';
 
 export interface ShardSourceOptions {
   shard: Shard;
@@ -24,7 +24,7 @@ export class ShardSource {
   constructor({ shard, wakeKeys, onWork }: ShardSourceOptions) {
     this.shard = shard;
     this.#onWork = onWork;
-    this.#listener = new WakeListener({ shard, keys: wakeKeys, onWake: () => this.#wake() });
+    this.#listener = new WakeListener({ shard, keys: () => wakeKeys, onWake: () => this.#wake() });
   }
 
   get hasWork(): boolean {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Claim } from '../../src/broker/calls.ts';
 import type { Broker, Lane, Shard } from '../../src/broker/lanes.ts';
+import { within } from '../../src/within.ts';
 import { Attempt, WorkerStoppingError } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { ControlListener } from './control-listener.ts';
@@ -15,7 +16,6 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { Reporter } from './reporter.ts';
 import { SideReporter } from './side-reporter.ts';
 import { Slots } from './slots.ts';
-import { within } from './within.ts';
 
 export interface WorkerOptions {
   /** Stays open when the worker stops: the caller closes it. */
@@ -174,7 +174,7 @@ export class Worker {
   }
 
   #describe(): string {
-    const { queues, concurrency } = this.#options;
+    const { queues, concurrency, tasks } = this.#options;
     return JSON.stringify({
       language: 'typescript',
       host: hostname(),
@@ -183,6 +183,7 @@ export class Worker {
       queues,
       concurrency,
       running: this.running,
+      types: tasks.map(({ type }) => type),
       startedAt: this.#startedAt,
     });
   }

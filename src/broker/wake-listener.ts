@@ -1,13 +1,16 @@
 import type { Redis } from 'ioredis';
-import type { Shard } from '../../src/broker/lanes.ts';
-import { within } from './within.ts';
+import { within } from '../within.ts';
+import type { Shard } from './lanes.ts';
 
 export interface WakeListenerOptions {
   shard: Shard;
-  /** Lists on which a token says that there is something to claim. */
-  keys: readonly string[];
-  /** Told when claiming is worth a try: at a token, at a reconnection, and when nothing came for a while. */
-  onWake: () => void;
+  /** Lists on which a token says that there is something to claim. Asked at each wait. */
+  keys: () => readonly string[];
+  /**
+   * Told when claiming is worth a try: at a token, with the list that it came from; without one at a reconnection, and when
+   * nothing came for a while.
+   */
+  onWake: (key?: string) => void;
 }
 
 /** A safety net for wake-ups that were lost with a connection or a worker. Work that arrives in between wakes at once. */
@@ -41,13 +44,18 @@ export class WakeListener {
     this.#blocked ??= this.#block();
   }
 
+  /** Begins the wait anew, with other keys; tells `onWake` when it was waiting. */
+  async interrupt(): Promise<void> {
+    if (this.#blocked && this.#clientId !== undefined) await within(UNBLOCK_MS, this.#unblock(this.#clientId));
+  }
+
   /**
    * Stops waiting and closes the connection. The read is ended before the connection is: Redis might otherwise give a
    * token to a connection that nobody reads any more.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#blocked && this.#clientId !== undefined) await within(UNBLOCK_MS, this.#unblock(this.#clientId));
+    await this.interrupt();
     clearTimeout(this.#watchdog);
     // While it reconnects, ioredis never settles the read that it was to send again: nothing more to wait for.
     this.#connection.disconnect();
@@ -69,9 +77,10 @@ export class WakeListener {
 
   async #block(): Promise<void> {
     this.#watchdog = setTimeout(() => this.#connection.disconnect(true), BLOCK_SECONDS * 1_000 + REPLY_GRACE_MS);
+    let woken: [key: string, token: string] | null = null;
     try {
       this.#clientId ??= await this.#connection.client('ID');
-      await this.#connection.blpop([...this.#options.keys], BLOCK_SECONDS);
+      woken = await this.#connection.blpop([...this.#options.keys()], BLOCK_SECONDS);
     } catch {
       // The connection was closed, or refuses reads. Without the wait, this would go round as fast as it can.
       if (!this.#isClosed) await new Promise((done) => setTimeout(done, RETRY_MS));
@@ -79,6 +88,6 @@ export class WakeListener {
       clearTimeout(this.#watchdog);
     }
     this.#blocked = undefined;
-    if (!this.#isClosed) this.#options.onWake();
+    if (!this.#isClosed) this.#options.onWake(woken?.[0]);
   }
 }
