@@ -44,10 +44,12 @@ const SettingsSchema = z.object({
 
   REDIS_HOST_HIGH: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the high lane.'),
   REDIS_PORT_HIGH: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
-  REDIS_PASSWORD_HIGH: setting(z.string().optional(), 'text', 'Its password.'),
+  REDIS_USERNAME_HIGH: setting(z.string().optional(), 'text', 'Its user, where it has more than the default one.'),
+  REDIS_PASSWORD_HIGH: setting(z.string().optional(), 'text', 'The password.'),
   REDIS_HOST_LOW: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the low lane; may be the same server.'),
   REDIS_PORT_LOW: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
-  REDIS_PASSWORD_LOW: setting(z.string().optional(), 'text', 'Its password.'),
+  REDIS_USERNAME_LOW: setting(z.string().optional(), 'text', 'Its user, where it has more than the default one.'),
+  REDIS_PASSWORD_LOW: setting(z.string().optional(), 'text', 'The password.'),
   REDIS_KEY_PREFIX: setting(
     z
       .string()

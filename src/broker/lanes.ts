@@ -23,9 +23,18 @@ export interface Lane {
   connect(): Redis;
 }
 
+/** Where a lane's Redis is, and as whom to log in. Without a password nobody logs in. */
+export interface RedisServer {
+  host: string;
+  port: number;
+  /** Default: Redis' user "default". */
+  username?: string | undefined;
+  password?: string | undefined;
+}
+
 export interface BrokerOptions {
-  high: { host: string; port: number; password?: string | undefined };
-  low: { host: string; port: number; password?: string | undefined };
+  high: RedisServer;
+  low: RedisServer;
   /** Before every key: several TaskFlows can share a Redis. */
   prefix: string;
   shardsPerLane: number;
@@ -57,10 +66,12 @@ const openLane = (name: LaneName, options: BrokerOptions, onError: (error: Error
   return lane;
 };
 
-const withoutUndefined = (server: { host: string; port: number; password?: string | undefined }): RedisOptions => {
-  const { password, ...rest } = server;
-  return password === undefined ? rest : { ...rest, password };
-};
+const withoutUndefined = ({ host, port, username, password }: RedisServer): RedisOptions => ({
+  host,
+  port,
+  ...(username !== undefined && { username }),
+  ...(password !== undefined && { password }),
+});
 
 /** The two lanes. Opens connections at once, and returns without waiting for them: Redis may come up later. */
 export class Broker {

@@ -6,8 +6,18 @@ import { Broker } from './lanes.ts';
 export const openBroker = (config: Config, logger: Logger): Broker =>
   new Broker(
     {
-      high: { host: config.REDIS_HOST_HIGH, port: config.REDIS_PORT_HIGH, password: config.REDIS_PASSWORD_HIGH },
-      low: { host: config.REDIS_HOST_LOW, port: config.REDIS_PORT_LOW, password: config.REDIS_PASSWORD_LOW },
+      high: {
+        host: config.REDIS_HOST_HIGH,
+        port: config.REDIS_PORT_HIGH,
+        username: config.REDIS_USERNAME_HIGH,
+        password: config.REDIS_PASSWORD_HIGH,
+      },
+      low: {
+        host: config.REDIS_HOST_LOW,
+        port: config.REDIS_PORT_LOW,
+        username: config.REDIS_USERNAME_LOW,
+        password: config.REDIS_PASSWORD_LOW,
+      },
       prefix: config.REDIS_KEY_PREFIX,
       shardsPerLane: config.SHARDS_PER_LANE,
       commandTimeoutMs: config.REDIS_TIMEOUT_MS,
