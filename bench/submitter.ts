@@ -38,6 +38,7 @@ export const openSubmitter = async ({ database, broker, config }: BenchStack): P
     maxPayloadBytes: config.MAX_PAYLOAD_BYTES,
     prepare: (types: Iterable<string>) => taskTypes.prepare(types),
     checkPayload: taskTypes.checkPayload,
+    defaultsOf: taskTypes.defaultsOf,
   };
   const services = { database, taskWriter, taskRules };
   return {

@@ -7,6 +7,7 @@ import { toConnection } from '../tasks/page.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
+import { DEFAULT_MAX_ATTEMPTS } from '../tasks/type-defaults.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
@@ -234,7 +235,7 @@ builder.queryFields((t) => ({
 }));
 
 /** Of a submission that does not say. */
-export const TASK_DEFAULTS = { queue: 'default', priority: 'NORMAL', maxAttempts: 3 } as const;
+export const TASK_DEFAULTS = { queue: 'default', priority: 'NORMAL', maxAttempts: DEFAULT_MAX_ATTEMPTS } as const;
 
 const CreateTaskInput = builder.inputType('CreateTaskInput', {
   description: 'What is to be done.',
@@ -251,7 +252,10 @@ const CreateTaskInput = builder.inputType('CreateTaskInput', {
       description: 'What goes first.',
     }),
     runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
-    maxAttempts: t.int({ defaultValue: TASK_DEFAULTS.maxAttempts, description: 'How often it is tried; 1 to 100.' }),
+    maxAttempts: t.int({
+      defaultValue: TASK_DEFAULTS.maxAttempts,
+      description: 'How often it is tried; 1 to 100. null: as its type says, else 3.',
+    }),
     timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
     backoff: t.field({
       type: BackoffInputType,
@@ -269,7 +273,7 @@ const toSubmitInput = (input: typeof CreateTaskInput.$inferInput): SubmitInput =
   ...input,
   queue: input.queue ?? TASK_DEFAULTS.queue,
   priority: input.priority ?? TASK_DEFAULTS.priority,
-  maxAttempts: input.maxAttempts ?? TASK_DEFAULTS.maxAttempts,
+  maxAttempts: input.maxAttempts ?? null,
 });
 
 builder.mutationFields((t) => ({

@@ -1,5 +1,9 @@
 import { findWorkers, type LiveWorker } from '../queues/find-workers.ts';
+import { decodeBackoff } from '../tasks/backoff.ts';
+import type { KnownType } from '../tasks/task-types.ts';
+import type { TypeDefaults } from '../tasks/type-defaults.ts';
 import { builder } from './builder.ts';
+import { BackoffType } from './tasks.ts';
 
 const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
   description: 'A process that runs tasks, and lives.',
@@ -16,7 +20,29 @@ const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
   }),
 });
 
-const TaskTypeType = builder.objectRef<{ type: string; payloadSchema: unknown }>('TaskType').implement({
+const TaskTypeDefaultsType = builder.objectRef<TypeDefaults>('TaskTypeDefaults').implement({
+  description: 'What tasks of a type get where their submission does not say.',
+  fields: (t) => ({
+    maxAttempts: t.int({
+      nullable: true,
+      description: 'How often they are tried, where `maxAttempts` is null; null: 3.',
+      resolve: ({ maxAttempts }) => maxAttempts ?? null,
+    }),
+    timeoutMs: t.int({
+      nullable: true,
+      description: 'How long one attempt may take, in ms; null: as long as it likes.',
+      resolve: ({ timeoutMs }) => timeoutMs ?? null,
+    }),
+    backoff: t.field({
+      type: BackoffType,
+      nullable: true,
+      description: 'How long they wait between attempts; null: 1 s, doubled each time.',
+      resolve: ({ backoff }) => decodeBackoff(backoff ?? null),
+    }),
+  }),
+});
+
+const TaskTypeType = builder.objectRef<KnownType>('TaskType').implement({
   description: 'A kind of task that workers know how to run.',
   fields: (t) => ({
     type: t.exposeString('type', { description: 'Its name, for createTask.' }),
@@ -25,6 +51,10 @@ const TaskTypeType = builder.objectRef<{ type: string; payloadSchema: unknown }>
       nullable: true,
       description: 'The JSON Schema of its payload; null where any will do.',
       resolve: ({ payloadSchema }) => payloadSchema,
+    }),
+    defaults: t.expose('defaults', {
+      type: TaskTypeDefaultsType,
+      description: 'What its tasks get where their submission does not say.',
     }),
   }),
 });

@@ -1,4 +1,5 @@
 import { badInput } from '../errors.ts';
+import { encodeBackoff } from '../tasks/backoff.ts';
 import type { TaskRules } from '../tasks/new-task.ts';
 import type { MissedRuns, ScheduleRow } from './schedule-store.ts';
 import { type TaskTemplate, toScheduledTask } from './schedule-task.ts';
@@ -45,8 +46,9 @@ export const toScheduleRow = (ownerId: string, input: ScheduleInput, rules: Task
     payload: task.payload,
     priority: task.priority,
     maxAttempts: task.maxAttempts,
-    timeoutMs: task.timeoutMs,
-    backoff: task.backoff,
+    // What was asked for: the defaults of the type are those of the time when a task is made.
+    timeoutMs: input.timeoutMs ?? null,
+    backoff: input.backoff ? encodeBackoff(input.backoff) : null,
     tags: input.tags ?? [],
   };
 };

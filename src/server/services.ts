@@ -103,6 +103,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       maxPayloadBytes: config.MAX_PAYLOAD_BYTES,
       prepare: (types) => taskTypes.prepare(types),
       checkPayload: taskTypes.checkPayload,
+      defaultsOf: taskTypes.defaultsOf,
     },
     snapshots: new TaskSnapshots(database),
     loaders: createTaskLoaders(database),

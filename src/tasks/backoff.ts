@@ -32,6 +32,12 @@ export const encodeBackoff = ({ kind, delayMs, maxDelayMs, jitter }: BackoffInpu
     (jitter ?? DEFAULT_JITTER).toFixed(3),
   ].join(':');
 
+const ENCODED = /^[FE]:\d{1,9}:\d{1,9}:(0(\.\d+)?|1(\.0+)?)$/;
+
+/** Whether a text is what `encodeBackoff` writes, within the bounds of what tasks may ask for. */
+export const isEncodedBackoff = (text: string): boolean =>
+  ENCODED.test(text) && BackoffSchema.safeParse(decodeBackoff(text)).success;
+
 /** @returns null for the default backoff */
 export const decodeBackoff = (text: string | null): Required<BackoffInput> | null => {
   if (text === null) return null;

@@ -4,6 +4,7 @@ import { badInput, TaskFlowError } from '../errors.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
 import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
+import { DEFAULT_MAX_ATTEMPTS, MaxAttemptsSchema, TimeoutMsSchema, type TypeDefaults } from './type-defaults.ts';
 
 /** What a client asks for, with defaults filled in. `payload` is any JSON value; undefined counts as null. */
 export interface SubmitInput {
@@ -12,8 +13,11 @@ export interface SubmitInput {
   queue: string;
   priority: TaskPriority;
   runAt?: Date | null | undefined;
-  maxAttempts: number;
+  /** Null: as its type says, else 3. */
+  maxAttempts: number | null;
+  /** Null: as its type says, else none. */
   timeoutMs?: number | null | undefined;
+  /** Null: as its type says. */
   backoff?: BackoffInput | null | undefined;
   idempotencyKey?: string | null | undefined;
   tags?: readonly string[] | null | undefined;
@@ -43,8 +47,6 @@ export const MAX_TASKS_AT_ONCE = 10_000;
 const MAX_TAGS = 20;
 const MAX_TAG_LENGTH = 100;
 const MAX_KEY_LENGTH = 255;
-const MAX_ATTEMPTS = 100;
-const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1000;
 /** PostgreSQL's text holds no NUL, and halves of surrogate pairs would reach it as U+FFFD. */
 const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 const UNSTORABLE_TEXT = 'must not contain the character NUL or half of a surrogate pair';
@@ -54,8 +56,8 @@ const isStorableTime = (time: Date): boolean => time.getUTCFullYear() >= 1 && ti
 const InputSchema = z.object({
   type: z.string().regex(TASK_TYPE, `must match ${TASK_TYPE.source}`),
   queue: z.string().regex(QUEUE_NAME, `must match ${QUEUE_NAME.source}`),
-  maxAttempts: z.number().int().min(1).max(MAX_ATTEMPTS),
-  timeoutMs: z.number().int().min(1).max(MAX_TIMEOUT_MS).nullish(),
+  maxAttempts: MaxAttemptsSchema.nullable(),
+  timeoutMs: TimeoutMsSchema.nullish(),
   backoff: BackoffSchema.nullish(),
   runAt: z.date().refine(isStorableTime, 'must be in the years 1 to 9999').nullish(),
   idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(isStorable, UNSTORABLE_TEXT).nullish(),
@@ -70,6 +72,8 @@ export interface TaskRules {
   /** Gets ready for `checkPayload` of these types. */
   prepare: (types: Iterable<string>) => Promise<void>;
   checkPayload: CheckPayload;
+  /** What tasks of a type get where they do not say; undefined where no worker announced any. */
+  defaultsOf: (type: string) => TypeDefaults | undefined;
 }
 
 /** JSON strings that PostgreSQL's jsonb refuses: NUL, and halves of surrogate pairs, which JSON.stringify escapes. */
@@ -122,6 +126,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
   }
   const payload = checkedPayload(input.payload, `${path}.payload`, rules);
   rules.checkPayload(input.type, input.payload ?? null, path);
+  const defaults = rules.defaultsOf(input.type);
   return {
     id: uuidv7(),
     ownerId,
@@ -130,9 +135,9 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
     priority: input.priority,
     status: input.runAt && input.runAt.getTime() > Date.now() ? 'SCHEDULED' : 'QUEUED',
     payload,
-    maxAttempts: input.maxAttempts,
-    timeoutMs: input.timeoutMs ?? null,
-    backoff: input.backoff ? encodeBackoff(input.backoff) : null,
+    maxAttempts: input.maxAttempts ?? defaults?.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    timeoutMs: input.timeoutMs ?? defaults?.timeoutMs ?? null,
+    backoff: input.backoff ? encodeBackoff(input.backoff) : (defaults?.backoff ?? null),
     runAt: input.runAt ?? null,
     tags: input.tags ?? [],
     idempotencyKey: input.idempotencyKey ?? null,

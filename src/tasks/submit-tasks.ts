@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Database, Prisma } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { encodeBackoff } from './backoff.ts';
 import { MAX_TASKS_AT_ONCE, type NewTask, type SubmitInput, type TaskRules, toNewTask } from './new-task.ts';
 import { type IdempotentRow, passOnIdempotencyKeys, type Task, takeIdempotencyKeys } from './task-store.ts';
 import type { TaskWriter } from './task-writer.ts';
+import { DEFAULT_MAX_ATTEMPTS } from './type-defaults.ts';
 
 export interface SubmitServices {
   database: Database;
@@ -35,7 +37,7 @@ export const submitTasks = async (
   if (inputs.length === 0) return [];
   await services.taskRules.prepare(new Set(inputs.map(({ type }) => type)));
   const tasks = inputs.map((input, index) => toNewTask(ownerId, input, path(index), services.taskRules));
-  if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) return submitOnce(services, ownerId, tasks);
+  if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) return submitOnce(services, ownerId, tasks, inputs);
   const at = await services.taskWriter.write(tasks);
   return tasks.map((task, index) => toTask(task, inputs[index]?.payload, at));
 };
@@ -45,8 +47,9 @@ const submitOnce = async (
   { database, taskWriter }: SubmitServices,
   ownerId: string,
   tasks: readonly NewTask[],
+  inputs: readonly SubmitInput[],
 ): Promise<Task[]> => {
-  const { wanted, byKey } = distinctKeys(tasks);
+  const { wanted, byKey } = distinctKeys(tasks, inputs);
   const epochs = taskWriter.knownEpochs();
   const { known, at, afterCommit } = await database.$transaction(async (transaction) => {
     const known = await takeKeys(transaction, ownerId, wanted);
@@ -96,11 +99,15 @@ const takeKeys = async (
   return known;
 };
 
-const distinctKeys = (tasks: readonly NewTask[]): { wanted: IdempotentRow[]; byKey: Map<string, string> } => {
+const distinctKeys = (
+  tasks: readonly NewTask[],
+  inputs: readonly SubmitInput[],
+): { wanted: IdempotentRow[]; byKey: Map<string, string> } => {
   const wanted = new Map<string, IdempotentRow>();
-  for (const task of tasks) {
+  for (const [index, task] of tasks.entries()) {
     if (task.idempotencyKey === null) continue;
-    const row = { key: task.idempotencyKey, taskId: task.id, requestHash: requestHash(task) };
+    const asked = inputs[index] as SubmitInput;
+    const row = { key: task.idempotencyKey, taskId: task.id, requestHash: requestHash(task, asked) };
     const earlier = wanted.get(row.key);
     if (earlier) refuseOtherRequest(row, earlier);
     else wanted.set(row.key, row);
@@ -115,17 +122,8 @@ const refuseOtherRequest = (wanted: IdempotentRow, earlier: IdempotentRow | unde
   });
 };
 
-const requestHash = ({
-  type,
-  queue,
-  priority,
-  payload,
-  maxAttempts,
-  timeoutMs,
-  runAt,
-  tags,
-  backoff,
-}: NewTask): Buffer =>
+/** Of what was asked for, without the defaults of its type: a worker that announces others makes no other request of it. */
+const requestHash = ({ type, queue, priority, payload, runAt, tags }: NewTask, asked: SubmitInput): Buffer =>
   createHash('sha256')
     .update(
       JSON.stringify([
@@ -133,11 +131,11 @@ const requestHash = ({
         queue,
         priority,
         payload,
-        maxAttempts,
-        timeoutMs,
+        asked.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+        asked.timeoutMs ?? null,
         runAt,
         tags,
-        ...(backoff ? [backoff] : []),
+        ...(asked.backoff ? [encodeBackoff(asked.backoff)] : []),
       ]),
     )
     .digest();

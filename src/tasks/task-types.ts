@@ -1,9 +1,10 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
-import { taskTypesKey } from '../broker/keys.ts';
+import { taskTypesKey, typeDefaultsKey } from '../broker/keys.ts';
 import type { Broker, Lane } from '../broker/lanes.ts';
 import { badInput } from '../errors.ts';
+import { parseTypeDefaults, type TypeDefaults } from './type-defaults.ts';
 
 /** How old the known types may be before they are read again in the background, in ms. */
 const FRESH_MS = 1_000;
@@ -16,16 +17,30 @@ type Check = (payload: unknown) => ErrorObject | undefined;
 
 const acceptAny: Check = () => undefined;
 
+/** A type as its workers announced it. */
+export interface KnownType {
+  type: string;
+  /** JSON Schema; null for any. */
+  payloadSchema: unknown;
+  defaults: TypeDefaults;
+}
+
+interface Announcement {
+  /** JSON text of the payload's schema; 'null' for any. */
+  schema: string;
+  /** Read when it is first asked for. */
+  defaults: string | TypeDefaults;
+}
+
 /**
- * The task types that workers have announced, with the JSON Schemas of their payloads. Workers announce them in Redis with
- * each heartbeat; while Redis is away, the last known ones hold. Until any type is known, every type is accepted.
+ * The task types that workers have announced, with the JSON Schemas of their payloads and the defaults of their tasks. Workers
+ * announce them in Redis with each heartbeat; while Redis is away, the last known ones hold. Until any type is known, every type is accepted.
  */
 export class TaskTypes {
   readonly #broker: Broker;
   readonly #logger: Logger;
   readonly #compiled = new LRUCache<string, Check>({ max: MAX_COMPILED });
-  /** Type → JSON text of its payload's schema; 'null' for any. */
-  #schemas = new Map<string, string>();
+  #types = new Map<string, Announcement>();
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
@@ -34,12 +49,16 @@ export class TaskTypes {
     this.#logger = logger;
   }
 
-  /** All known types, by name, with the schemas of their payloads. Read anew when they are older than a second. */
-  async list(): Promise<{ type: string; payloadSchema: unknown }[]> {
+  /** All known types, by name. Read anew when they are older than a second. */
+  async list(): Promise<KnownType[]> {
     if (!this.#isFresh()) await this.refresh();
-    return [...this.#schemas]
+    return [...this.#types]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([type, schema]) => ({ type, payloadSchema: parseSchema(schema) ?? null }));
+      .map(([type, { schema }]) => ({
+        type,
+        payloadSchema: parseSchema(schema) ?? null,
+        defaults: this.defaultsOf(type) ?? {},
+      }));
   }
 
   /**
@@ -48,7 +67,7 @@ export class TaskTypes {
    */
   async prepare(types: Iterable<string>): Promise<void> {
     for (const type of types) {
-      if (this.#schemas.has(type)) continue;
+      if (this.#types.has(type)) continue;
       await this.refresh();
       return;
     }
@@ -57,22 +76,30 @@ export class TaskTypes {
 
   /** Has a worker announced this type, as far as was read? */
   knows(type: string): boolean {
-    return this.#schemas.has(type);
+    return this.#types.has(type);
   }
+
+  /** What tasks of a type get where they do not say; undefined for a type that no worker has announced. */
+  readonly defaultsOf = (type: string): TypeDefaults | undefined => {
+    const known = this.#types.get(type);
+    if (!known) return undefined;
+    if (typeof known.defaults === 'string') known.defaults = parseTypeDefaults(known.defaults);
+    return known.defaults;
+  };
 
   /**
    * @param path where the input stands in the request: "input", or "inputs.3"
    * @throws TaskFlowError BAD_USER_INPUT for a type that no worker has announced, or a payload that does not fit its type
    */
   readonly checkPayload = (type: string, payload: unknown, path: string): void => {
-    if (this.#schemas.size === 0) return;
-    const schema = this.#schemas.get(type);
-    if (schema === undefined) {
-      const known = [...this.#schemas.keys()].sort();
+    if (this.#types.size === 0) return;
+    const announced = this.#types.get(type);
+    if (announced === undefined) {
+      const known = [...this.#types.keys()].sort();
       const named = known.length > MAX_NAMED ? `${known.slice(0, MAX_NAMED).join(', ')}, …` : known.join(', ');
       throw badInput(`${path}.type`, `No worker has announced the task type "${type}". Known types: ${named}.`);
     }
-    const fault = this.#checkOf(type, schema)(payload);
+    const fault = this.#checkOf(type, announced.schema)(payload);
     if (!fault) return;
     const field = [`${path}.payload`, ...pathOf(fault)].join('.');
     throw badInput(field, `${field} ${fault.message ?? 'does not fit the schema of its type'}.`);
@@ -96,13 +123,20 @@ export class TaskTypes {
     const seen = lanes.filter((types) => types !== undefined);
     if (seen.length === 0) return;
     // A lane that does not answer takes no types away; one that lost its data does, if the other has lost it, too.
-    const known = seen.length === lanes.length ? [] : this.#schemas;
-    this.#schemas = new Map([...known, ...seen.flatMap((types) => Object.entries(types))]);
+    const known = seen.length === lanes.length ? [] : this.#types;
+    this.#types = new Map([...known, ...seen.flat()]);
   }
 
-  async #readLane({ redis, shards }: Lane): Promise<Record<string, string> | undefined> {
+  async #readLane({ redis, shards }: Lane): Promise<[string, Announcement][] | undefined> {
+    if (!shards[0]) return [];
+    const { tag } = shards[0];
     try {
-      return shards[0] ? await redis.hgetall(taskTypesKey(shards[0].tag)) : {};
+      // Sent together: one round trip.
+      const [schemas, defaults] = await Promise.all([
+        redis.hgetall(taskTypesKey(tag)),
+        redis.hgetall(typeDefaultsKey(tag)),
+      ]);
+      return Object.entries(schemas).map(([type, schema]) => [type, { schema, defaults: defaults[type] ?? '{}' }]);
     } catch (error) {
       this.#logger.debug({ err: error }, 'could not read the task types');
       return undefined;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { taskTypesKey } from '../../src/broker/keys.ts';
+import { taskTypesKey, typeDefaultsKey } from '../../src/broker/keys.ts';
 import { fireSchedules } from '../../src/schedules/fire-schedules.ts';
 import { type ApiApp, errorOf, PASSWORD, setupApi, type TestUser } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
@@ -121,6 +121,22 @@ describe('createSchedule', () => {
     expect(errorOf(answer)).toEqual({ code: 'BAD_USER_INPUT', field: 'input.payload.file' });
     await app.broker.low.redis.del(key);
     await app.services.taskTypes.refresh();
+  });
+
+  test('keeps what it was given; its tasks get the defaults that their type has when they are made', async () => {
+    const [shard] = app.broker.low.shards;
+    const { redis } = app.broker.low;
+    const { id, timeoutMs } = await create({ type: 'slow', timeoutMs: null, backoff: null });
+    await redis.hset(taskTypesKey(shard?.tag ?? ''), 'slow', 'null');
+    await redis.hset(typeDefaultsKey(shard?.tag ?? ''), 'slow', '{"timeoutMs":700,"backoff":"F:50:60:0.000"}');
+    await app.services.taskTypes.refresh();
+    const run = 'mutation ($id: ID!) { runScheduleNow(id: $id) { timeoutMs backoff { kind delayMs } } }';
+    const made = await user.call(run, { id });
+    await redis.del(taskTypesKey(shard?.tag ?? ''), typeDefaultsKey(shard?.tag ?? ''));
+    await app.services.taskTypes.refresh();
+    expect(timeoutMs).toBeNull();
+    expect(made.data.runScheduleNow).toEqual({ timeoutMs: 700, backoff: { kind: 'FIXED', delayMs: 50 } });
+    expect((await user.call(run, { id })).data.runScheduleNow).toEqual({ timeoutMs: null, backoff: null });
   });
 
   test('refuses a second one of the same name, but lets another owner have it', async () => {

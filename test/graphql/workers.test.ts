@@ -19,13 +19,13 @@ const describeWorker = (more: object = {}): string =>
 const beat = (
   lane: LaneName,
   worker: string,
-  { ttlMs = 60_000, description = describeWorker(), types = {} as Record<string, unknown> } = {},
+  { ttlMs = 60_000, description = describeWorker(), types = {} as Record<string, unknown>, defaults = '{}' } = {},
 ) => {
   const shard = app.broker[lane].shards[0] as Shard;
   const items = Object.entries(types).map(([type, schema]) => ({
     type,
     payloadSchema: typeof schema === 'string' ? schema : JSON.stringify(schema),
-    defaults: '{}',
+    defaults,
   }));
   return heartbeat(shard, { worker, description, ttlMs }, items);
 };
@@ -93,6 +93,26 @@ describe('task types', () => {
     if (field === undefined) expect(answer.data.createTask.status).toBe('QUEUED');
     else expect(errorOf(answer)).toEqual({ code: 'BAD_USER_INPUT', field });
     expect(await app.database.task.count()).toBe(before + (field === undefined ? 1 : 0));
+  });
+
+  test('have defaults, which their tasks get where they do not say', async () => {
+    await beat('low', 'w3', {
+      types: { slow: 'null' },
+      defaults: '{"maxAttempts":5,"timeoutMs":700,"backoff":"F:50:60:0.000"}',
+    });
+    const fields = 'maxAttempts timeoutMs backoff { kind delayMs }';
+    const submit = async (input: object) => {
+      const query = `mutation ($input: CreateTaskInput!) { createTask(input: $input) { ${fields} } }`;
+      return (await user.call(query, { input: { type: 'slow', ...input } })).data.createTask;
+    };
+    const backoff = { kind: 'FIXED', delayMs: 50 };
+    expect(await submit({})).toEqual({ maxAttempts: 3, timeoutMs: 700, backoff });
+    expect(await submit({ maxAttempts: null })).toMatchObject({ maxAttempts: 5 });
+    expect(await submit({ maxAttempts: 1, timeoutMs: 9 })).toEqual({ maxAttempts: 1, timeoutMs: 9, backoff });
+    const { data } = await user.call(`{ taskTypes { type defaults { ${fields} } } }`);
+    const defaultsOf = (name: string) => data.taskTypes.find(({ type }: { type: string }) => type === name).defaults;
+    expect(defaultsOf('slow')).toEqual({ maxAttempts: 5, timeoutMs: 700, backoff });
+    expect(defaultsOf('any')).toEqual({ maxAttempts: null, timeoutMs: null, backoff: null });
   });
 
   test('name the input of many that is at fault', async () => {

@@ -23,7 +23,12 @@ for (const { redis } of broker.lanes) {
   Object.assign(redis, { fcall: die, publish: die });
 }
 const database = openConfiguredDatabase(config);
-const taskRules = { maxPayloadBytes: config.MAX_PAYLOAD_BYTES, prepare: async () => {}, checkPayload: () => {} };
+const taskRules = {
+  maxPayloadBytes: config.MAX_PAYLOAD_BYTES,
+  prepare: async () => {},
+  checkPayload: () => {},
+  defaultsOf: () => undefined,
+};
 const task = { type: 'echo', payload: 'orphan', queue: 'default', priority: 'NORMAL' as const, maxAttempts: 3 };
 await submitTasks(
   { database, taskWriter: new TaskWriter(database, broker, epochs, logger), taskRules },

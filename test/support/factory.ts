@@ -9,6 +9,7 @@ import type { SubmitInput } from '../../src/tasks/new-task.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
+import type { TypeDefaults } from '../../src/tasks/type-defaults.ts';
 import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll } from '../../workers/manager/record-store.ts';
 import type { TestApp } from './setup.ts';
@@ -48,7 +49,12 @@ export class Factory {
   }
 
   get services() {
-    const taskRules = { maxPayloadBytes: 262_144, prepare: async () => {}, checkPayload: () => {} };
+    const taskRules = {
+      maxPayloadBytes: 262_144,
+      prepare: async () => {},
+      checkPayload: () => {},
+      defaultsOf: (): TypeDefaults | undefined => undefined,
+    };
     return { database: this.#app.database, taskWriter: this.writer, taskRules };
   }
 

@@ -44,6 +44,14 @@ describe('an idempotency key', () => {
     await app.database.task.update({ where: { id: task?.id ?? '' }, data: { attempt: 0 } });
   });
 
+  test('holds for the same request when its type has other defaults by now', async () => {
+    const [task] = await submit(keyed('defaults'));
+    const { services } = factory;
+    const taskRules = { ...services.taskRules, defaultsOf: () => ({ timeoutMs: 7, backoff: 'F:1:1:0.000' }) };
+    const [again] = await submitTasks({ ...services, taskRules }, ownerId, [keyed('defaults', { maxAttempts: null })]);
+    expect(again).toEqual(task);
+  });
+
   test.each<[string, Partial<SubmitInput>]>([
     ['payload', { payload: { n: 2 } }],
     ['type', { type: 'other' }],

@@ -3,7 +3,12 @@ import { type SubmitInput, type TaskRules, toNewTask } from '../../src/tasks/new
 import { taskInput } from '../support/factory.ts';
 
 const OWNER = '01900000-0000-7000-8000-00000000cafe';
-const rules: TaskRules = { maxPayloadBytes: 100, prepare: async () => {}, checkPayload: () => {} };
+const rules: TaskRules = {
+  maxPayloadBytes: 100,
+  prepare: async () => {},
+  checkPayload: () => {},
+  defaultsOf: () => undefined,
+};
 const make = (more: Partial<SubmitInput> = {}) => toNewTask(OWNER, taskInput(more), 'inputs.3', rules);
 const jsonOf = (length: number, text = 'x') => text.repeat(Math.floor((length - 2) / Buffer.byteLength(text)));
 const DAY = 86_400_000;

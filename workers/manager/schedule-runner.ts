@@ -64,6 +64,7 @@ const rulesOf = (taskTypes: TaskTypes, maxPayloadBytes: number): FireServices['t
   checkPayload: (type, payload, path) => {
     if (taskTypes.knows(type)) taskTypes.checkPayload(type, payload, path);
   },
+  defaultsOf: taskTypes.defaultsOf,
 });
 
 const run = async (services: FireServices, signal: AbortSignal): Promise<void> => {

@@ -1,6 +1,9 @@
 import type { Logger } from 'pino';
-import { z } from 'zod';
+import type { TaskRef } from '../../src/client/task-ref.ts';
+import type { BackoffInput } from '../../src/tasks/backoff.ts';
 import { TASK_TYPE } from '../../src/tasks/new-task.ts';
+import { encodeTypeDefaults } from '../../src/tasks/type-defaults.ts';
+import { type Schema, toJsonSchema } from './schemas.ts';
 
 export { DoNotRetryError, RetryAfterError } from './outcome.ts';
 
@@ -53,46 +56,95 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
  * Returns the result, which must be JSON (undefined becomes null), or throws. A thrown error is retried with backoff while
  * attempts are left; see DoNotRetryError and RetryAfterError for the exceptions.
  */
-export type Handler<Payload> = (context: TaskContext<Payload>) => unknown;
+export type Handler<Payload, Returned = unknown> = (context: TaskContext<Payload>) => Returned;
 
-/** A task type that a worker can run. Made by defineTask(). */
-export interface TaskDefinition {
-  readonly type: string;
+/** Marks what defineTask made, also when two copies of this module are loaded. */
+const BRAND = Symbol.for('taskflow.task');
+
+/** A task type that a worker can run. Made by defineTask(). A client submits by it, typed alike. */
+export interface TaskDefinition<Input = unknown, Result = unknown> extends TaskRef<Input, Result> {
   /** Undefined: any payload will do. */
-  readonly payload: z.ZodType | undefined;
+  readonly payload: Schema | undefined;
+  /** Undefined: any result will do. */
+  readonly result: Schema | undefined;
   /** JSON Schema (draft 2020-12) of the payload as text, "null" for any. Submissions are checked with it. */
   readonly payloadSchema: string;
-  /** JSON object: `timeoutMs` and `backoff` (as `encodeBackoff` writes it) of tasks that do not say. */
+  /** JSON object with what `encodeTypeDefaults` writes: `maxAttempts`, `timeoutMs` and `backoff` of tasks that do not say. */
   readonly defaults: string;
   readonly handler: Handler<unknown>;
 }
 
-export interface TaskOptions<Schema extends z.ZodType> {
+export interface TaskOptions<Input, Payload, Returned> {
   /** 1 to 128 characters out of a-z, A-Z, 0-9 and "._:-". */
   type: string;
-  /** What the payload must be. Checked without awaiting: no asynchronous refinements. Default: anything. */
-  payload?: Schema;
-  handler: Handler<z.output<Schema>>;
+  /** What the payload must be: a schema of zod, valibot, arktype or another library with Standard Schema. Default: anything. */
+  payload?: Schema<Input, Payload>;
+  /** Where tasks of this type do not say themselves. */
+  retry?: {
+    /** 1 to 100. For tasks that are submitted with `maxAttempts: null`, as the typed client does; others have 3. */
+    maxAttempts?: number;
+    /** Default: 1 s, doubled each time, at most an hour. */
+    backoff?: BackoffInput;
+  };
+  /** How long one attempt may take where the task does not say, in ms. Default: as long as it likes. */
+  timeoutMs?: number;
+  /**
+   * JSON Schema (draft 2020-12) of the payload, in place of the one that the library writes; null: the API takes any payload
+   * and the worker alone checks it. Default: as the library of `payload` writes it.
+   */
+  payloadJsonSchema?: object | null;
+  handler: Handler<Payload, Returned>;
+}
+
+export interface ResultOptions<Input, Payload, Returned, Result>
+  extends TaskOptions<Input, Payload, Returned | Promise<Returned>> {
+  /** What the handler must return. A result that does not fit fails the task, without another attempt. Default: anything. */
+  result: Schema<Returned, Result>;
 }
 
 /**
- * Declares a task type: its name, the form of its payload and what runs it.
+ * Declares a task type: its name, the form of its payload and result, and what runs it.
  *
- * @throws Error when the name is not a task type's
+ * @throws Error when the name is not a task type's, when a default is out of bounds, or when the library of the payload's
+ *   schema cannot write it as JSON Schema and none is given
  */
-export const defineTask = <Schema extends z.ZodType = z.ZodUnknown>(options: TaskOptions<Schema>): TaskDefinition => {
-  if (!TASK_TYPE.test(options.type))
-    throw new Error(`"${options.type}" cannot name a task type: it must match ${TASK_TYPE.source}`);
-  return {
-    type: options.type,
-    payload: options.payload,
-    payloadSchema: options.payload ? JSON.stringify(toJsonSchema(options.payload)) : 'null',
-    defaults: '{}',
+export function defineTask<Input = unknown, Payload = Input, Returned = unknown, Result = Returned>(
+  options: ResultOptions<Input, Payload, Returned, Result>,
+): TaskDefinition<Input, Result>;
+export function defineTask<Input = unknown, Payload = Input, Returned = unknown>(
+  options: TaskOptions<Input, Payload, Returned> & { result?: undefined },
+): TaskDefinition<Input, Awaited<Returned>>;
+export function defineTask(
+  // biome-ignore lint/suspicious/noExplicitAny: the signatures above tie them together.
+  options: TaskOptions<any, any, any> & { result?: Schema | undefined },
+): TaskDefinition {
+  const { type, payload, result, retry, timeoutMs, handler } = options;
+  if (!TASK_TYPE.test(type)) throw new Error(`"${type}" cannot name a task type: it must match ${TASK_TYPE.source}`);
+  const definition = {
+    type,
+    payload: payload as Schema | undefined,
+    result,
+    payloadSchema: JSON.stringify(jsonSchemaOf(type, options)),
+    defaults: encodeTypeDefaults({ ...retry, timeoutMs }),
     // Sound because validation gives the handler what its schema put out.
-    handler: options.handler as Handler<unknown>,
+    handler: handler as Handler<unknown>,
   };
-};
+  return Object.defineProperty(definition, BRAND, { value: true });
+}
 
-// What submitters send is the input of the schema: defaults are optional there, and transforms have not happened.
-const toJsonSchema = (schema: z.ZodType): unknown =>
-  z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any' });
+/** Whether a value was made by defineTask(). */
+export const isTaskDefinition = (value: unknown): value is TaskDefinition =>
+  typeof value === 'object' && value !== null && BRAND in value;
+
+const jsonSchemaOf = (
+  type: string,
+  { payload, payloadJsonSchema }: { payload?: Schema; payloadJsonSchema?: object | null },
+): unknown => {
+  if (payloadJsonSchema !== undefined) return payloadJsonSchema;
+  if (!payload) return null;
+  try {
+    return toJsonSchema(payload);
+  } catch (cause) {
+    throw new Error(`the payload of ${type} cannot be announced: ${(cause as Error).message}`, { cause });
+  }
+};

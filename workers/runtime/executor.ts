@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { Claim } from '../../src/broker/calls.ts';
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
@@ -7,6 +6,7 @@ import type { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
 import { DoNotRetryError, type Outcome, outcomeOfError } from './outcome.ts';
 import type { Report } from './reporter.ts';
+import { check, type Schema } from './schemas.ts';
 import type { SideReporter } from './side-reporter.ts';
 
 export interface ExecutorOptions {
@@ -29,12 +29,30 @@ export const execute = async (attempt: Attempt, options: ExecutorOptions): Promi
 const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {
   try {
     const { definition, payload } = load(attempt.claim, options.tasks);
-    const context = new AttemptContext(attempt, validate(definition, payload), options.logger, options.side);
-    return run(attempt, () => definition.handler(context), options.deadlines);
+    return run(attempt, handlerOf(attempt, definition, payload, options), options.deadlines);
   } catch (error) {
     return outcomeOfError(error);
   }
 };
+
+/** Checks the payload, runs the handler, checks the result. Most schemas check at once, and then no promise is made for it. */
+const handlerOf = (
+  attempt: Attempt,
+  definition: TaskDefinition,
+  payload: unknown,
+  { logger, side }: ExecutorOptions,
+): (() => unknown) => {
+  const call = (checked: unknown): unknown => {
+    const returned = definition.handler(new AttemptContext(attempt, checked, logger, side));
+    return definition.result ? checkResult(definition.result, returned) : returned;
+  };
+  const checked = validate(definition, payload);
+  return checked instanceof Promise ? async () => call(await checked) : () => call(checked);
+};
+
+/** @throws DoNotRetryError INVALID_RESULT, naming each field that is wrong */
+export const checkResult = async (schema: Schema, returned: unknown): Promise<unknown> =>
+  check(schema, await returned, 'result', 'INVALID_RESULT');
 
 export interface Loaded {
   definition: TaskDefinition;
@@ -53,15 +71,11 @@ export const load = (claim: Claim, tasks: ReadonlyMap<string, TaskDefinition>): 
 };
 
 /**
- * @returns the payload as the schema puts it out, with defaults filled in
+ * @returns the payload as the schema puts it out, with defaults filled in; a promise of it where that takes its time
  * @throws DoNotRetryError INVALID_PAYLOAD, naming each field that is wrong
  */
-export const validate = (definition: TaskDefinition, payload: unknown): unknown => {
-  if (!definition.payload) return payload;
-  const parsed = definition.payload.safeParse(payload);
-  if (parsed.success) return parsed.data;
-  throw new DoNotRetryError(`the payload does not fit: ${z.prettifyError(parsed.error)}`, { code: 'INVALID_PAYLOAD' });
-};
+export const validate = (definition: TaskDefinition, payload: unknown): unknown | Promise<unknown> =>
+  definition.payload ? check(definition.payload, payload, 'payload', 'INVALID_PAYLOAD') : payload;
 
 /**
  * Calls the handler and waits for the first that settles the attempt: the handler, or who stops it. What a stopped handler
