@@ -1,3 +1,4 @@
+import { TaskFlowError } from '../errors.ts';
 import type { Change, SideMessage } from './change.ts';
 import { Mailbox } from './mailbox.ts';
 
@@ -6,6 +7,8 @@ export type ReadChanges = (ownerId: string, after: number, limit: number) => Pro
 
 export interface FeedOptions {
   readChanges: ReadChanges;
+  /** The owner's last position in PostgreSQL, also where its event was deleted since. */
+  readPosition: (ownerId: string) => Promise<number>;
   /** Messages that may wait for one subscriber. */
   subscriberBuffer: number;
   onError: (error: unknown) => void;
@@ -37,7 +40,8 @@ interface Listener {
  * One owner's changes on this node, in order and without holes, for all of the owner's subscribers here.
  *
  * Positions are dense, so a lost or late message shows as a hole: after 50 ms the missing part is read from PostgreSQL.
- * Whatever was delivered once is dropped when it comes again.
+ * Whatever was delivered once is dropped when it comes again. A hole that PostgreSQL has as well, because tasks were deleted,
+ * is passed over.
  */
 export class OwnerFeed {
   readonly ownerId: string;
@@ -187,13 +191,44 @@ export class OwnerFeed {
 
   async #fill(): Promise<void> {
     for (;;) {
+      // Before the page: what was committed up to here and is not in the page, was deleted.
+      const end = await this.#options.readPosition(this.ownerId);
       if (this.#position === undefined) return;
       const page = await this.#options.readChanges(this.ownerId, this.#position, PAGE);
-      // Positions become visible in order: what is missing here was dropped by retention.
-      for (const change of page) if (change.position > this.#position) this.#deliver(change);
-      for (const early of this.#ahead.keys()) if (early <= this.#position) this.#ahead.delete(early);
-      this.#deliverAhead();
-      if (page.length < PAGE) return;
+      const isLast = page.length < PAGE;
+      const lastPosition = page.at(-1)?.position ?? 0;
+      this.#deliverRead(page, isLast ? Math.max(end, lastPosition) : lastPosition);
+      if (isLast) return;
+    }
+  }
+
+  /** Delivers what was read, in order with what came early, and goes on after `upTo`: up to there PostgreSQL has no more. */
+  #deliverRead(page: readonly Change[], upTo: number): void {
+    const known = new Map(page.map((change) => [change.position, change]));
+    for (const [position, change] of this.#ahead) {
+      if (position > upTo) continue;
+      known.set(position, change);
+      this.#ahead.delete(position);
+    }
+    let isDense = true;
+    for (const change of [...known.values()].sort((a, b) => a.position - b.position)) {
+      if (change.position <= this.position) continue;
+      isDense &&= change.position === this.position + 1;
+      this.#deliver(change);
+    }
+    if (upTo > this.position) {
+      isDense = false;
+      this.#position = upTo;
+    }
+    if (!isDense) this.#endThoseOfOneTask();
+    this.#deliverAhead();
+  }
+
+  /** A task may have ended in the hole and be gone: whoever watches it would wait for ever. */
+  #endThoseOfOneTask(): void {
+    const reason = 'Changes were deleted before this server had seen them; subscribe again.';
+    for (const { mailbox, taskId } of [...this.#listeners]) {
+      if (taskId !== undefined) mailbox.fail(new TaskFlowError('UNAVAILABLE', reason));
     }
   }
 }

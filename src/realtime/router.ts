@@ -151,6 +151,7 @@ export class RealtimeRouter {
   async #openFeed(ownerId: string): Promise<OwnerFeed> {
     const feed = new OwnerFeed(ownerId, {
       readChanges: this.#options.readChanges,
+      readPosition: async (id) => (await this.#options.readPositions([id])).get(id) ?? 0,
       subscriberBuffer: this.#options.subscriberBuffer,
       onError: (error) => this.#options.logger.warn({ err: error, ownerId }, 'could not read changes; will try again'),
     });

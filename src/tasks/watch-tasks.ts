@@ -89,9 +89,10 @@ export const watchTaskEvents = async (
       last = event.seq;
     }
     const newest = past.at(-1);
-    if (newest && hasEnded(newest.status)) return;
+    // Without any, it was deleted just now.
+    if (!newest || hasEnded(newest.status)) return;
     for await (const change of changes) {
-      if (change.seq <= (newest?.seq ?? 0)) continue;
+      if (change.seq <= newest.seq) continue;
       if (change.seq > last) yield toEvent(change);
       if (hasEnded(change.status as TaskStatus)) return;
     }

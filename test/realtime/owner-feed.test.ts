@@ -11,7 +11,7 @@ const open = (position: number, count: number, subscriberBuffer = 100_000) => {
   const log = new ChangeLog();
   log.commit(OWNER, position);
   const onError = vi.fn();
-  const feed = new OwnerFeed(OWNER, { readChanges: log.readChanges, subscriberBuffer, onError });
+  const feed = new OwnerFeed(OWNER, { ...log, subscriberBuffer, onError });
   feed.startAt(position);
   return { log, feed, onError, later: log.commit(OWNER, count) };
 };
@@ -69,21 +69,66 @@ describe('the feed of an owner', () => {
 
   test('skips what retention has dropped', async () => {
     const { log, feed, later } = open(0, 3_000);
-    const kept = (change: Change) => change.position > 1_500;
-    const readChanges = async (ownerId: string, after: number, limit: number) =>
-      (await log.readChanges(ownerId, after, 5_000)).filter(kept).slice(0, limit);
-    const gappy = new OwnerFeed(OWNER, { readChanges, subscriberBuffer: 5_000, onError: () => {} });
-    gappy.startAt(0);
-    const changes = gappy.subscribe();
-    gappy.accept(later.at(-1) as Change);
+    log.drop(OWNER, ...range(1, 1_500));
+    const changes = feed.subscribe();
+    feed.accept(later.at(-1) as Change);
     expect(await take(changes, 1_500)).toEqual(range(1_501, 3_000));
-    feed.stop();
+  });
+
+  test('passes over holes that PostgreSQL has as well, and reads once for them', async () => {
+    const { log, feed, later } = open(0, 10);
+    const changes = feed.subscribe();
+    log.drop(OWNER, 1, 2, 4, 5, 6, 9);
+    // Deleted since it was published.
+    log.drop(OWNER, 8);
+    feed.accept(later[7] as Change);
+    expect(await take(changes, 4)).toEqual([3, 7, 8, 10]);
+    expect([feed.position, log.reads]).toEqual([10, 1]);
+  });
+
+  test('delivers what comes after a hole at the end, and asks for that hole no more', async () => {
+    const { log, feed } = open(3, 4);
+    const changes = feed.subscribe();
+    log.drop(OWNER, 4, 5, 6, 7);
+    await feed.catchUp();
+    expect([feed.position, log.reads]).toEqual([7, 1]);
+    for (const change of log.commit(OWNER, 2)) feed.accept(change);
+    expect(await take(changes, 2)).toEqual([8, 9]);
+    expect(log.reads).toBe(1);
+  });
+
+  test('does not skip what is committed while it reads', async () => {
+    const log = new ChangeLog();
+    log.commit(OWNER, 2);
+    log.drop(OWNER, 1, 2);
+    let late: Change[] = [];
+    const readChanges: ChangeLog['readChanges'] = async (...args) => {
+      const page = await log.readChanges(...args);
+      late = log.commit(OWNER, 1);
+      return page;
+    };
+    const feed = new OwnerFeed(OWNER, { ...log, readChanges, subscriberBuffer: 10, onError: () => {} });
+    feed.startAt(0);
+    const changes = feed.subscribe();
+    await feed.catchUp();
+    expect(feed.position).toBe(2);
+    for (const change of late) feed.accept(change);
+    expect(await take(changes, 1)).toEqual([3]);
+  });
+
+  test('ends those who watch one task when changes are gone that may have been its last', async () => {
+    const { log, feed, later } = open(0, 2);
+    const [ofOne, ofAll] = [feed.subscribe(later[0]?.taskId), feed.subscribe()];
+    log.drop(OWNER, 1);
+    await feed.catchUp();
+    await expect(ofOne.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await take(ofAll, 1)).toEqual([2]);
   });
 
   test('keeps what comes before it began, and drops what it began with', async () => {
     const log = new ChangeLog();
     const all = log.commit(OWNER, 6);
-    const feed = new OwnerFeed(OWNER, { readChanges: log.readChanges, subscriberBuffer: 10, onError: () => {} });
+    const feed = new OwnerFeed(OWNER, { ...log, subscriberBuffer: 10, onError: () => {} });
     for (const i of [5, 1, 4, 2, 3]) feed.accept(all[i] as Change);
     const changes = feed.subscribe();
     feed.startAt(3);
@@ -94,7 +139,7 @@ describe('the feed of an owner', () => {
   test('fills a hole between its beginning and what came before', async () => {
     const log = new ChangeLog();
     const all = log.commit(OWNER, 6);
-    const feed = new OwnerFeed(OWNER, { readChanges: log.readChanges, subscriberBuffer: 10, onError: () => {} });
+    const feed = new OwnerFeed(OWNER, { ...log, subscriberBuffer: 10, onError: () => {} });
     feed.accept(all[5] as Change);
     feed.startAt(2);
     expect(await take(feed.subscribe(), 4)).toEqual([3, 4, 5, 6]);
@@ -141,7 +186,7 @@ describe('the feed of an owner', () => {
   });
 
   test('is idle once it began and its last subscriber has left', async () => {
-    const feed = new OwnerFeed(OWNER, { readChanges: async () => [], subscriberBuffer: 1, onError: () => {} });
+    const feed = new OwnerFeed(OWNER, { ...new ChangeLog(), subscriberBuffer: 1, onError: () => {} });
     expect(feed.isIdle).toBe(false);
     feed.startAt(0);
     expect(feed.isIdle).toBe(true);

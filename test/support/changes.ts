@@ -22,6 +22,7 @@ export const changeOf = (ownerId: string, position: number, more: Partial<Change
 /** Stands for PostgreSQL: owners' committed changes, and how often they were read. */
 export class ChangeLog {
   readonly #changes = new Map<string, Change[]>();
+  readonly #dropped = new Set<string>();
   reads = 0;
   failing = false;
 
@@ -33,11 +34,21 @@ export class ChangeLog {
     return added;
   }
 
+  /** Deletes these positions of an owner. The last position stays what it was. */
+  drop(ownerId: string, ...positions: number[]): void {
+    for (const position of positions) this.#dropped.add(`${ownerId}|${position}`);
+  }
+
   readonly readChanges = async (ownerId: string, after: number, limit: number): Promise<Change[]> => {
     this.reads++;
     if (this.failing) throw new Error('PostgreSQL is away');
-    return (this.#changes.get(ownerId) ?? []).filter(({ position }) => position > after).slice(0, limit);
+    return (this.#changes.get(ownerId) ?? [])
+      .filter(({ position }) => position > after && !this.#dropped.has(`${ownerId}|${position}`))
+      .slice(0, limit);
   };
+
+  readonly readPosition = async (ownerId: string): Promise<number> =>
+    (await this.readPositions([ownerId])).get(ownerId) ?? 0;
 
   readonly readPositions = async (ownerIds: readonly string[]): Promise<Map<string, number>> => {
     if (this.failing) throw new Error('PostgreSQL is away');

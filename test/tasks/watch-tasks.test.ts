@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { StreamedTransition } from '../../src/broker/event-stream.ts';
 import { OwnerFeed } from '../../src/realtime/owner-feed.ts';
 import type { RealtimeRouter } from '../../src/realtime/router.ts';
-import { readChanges, type Task } from '../../src/tasks/task-store.ts';
+import { readChanges, readPositions, type Task } from '../../src/tasks/task-store.ts';
 import { type WatchServices, watchTask, watchTaskEvents } from '../../src/tasks/watch-tasks.ts';
 import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll, type Term } from '../../workers/manager/record-store.ts';
@@ -31,7 +31,8 @@ afterAll(async () => {
 beforeEach(async () => {
   task = await factory.queued({ ownerId: await factory.owner() });
   const read = (ownerId: string, after: number, limit: number) => readChanges(app.database, ownerId, after, limit);
-  feed = new OwnerFeed(task.ownerId, { readChanges: read, subscriberBuffer: 10, onError: () => {} });
+  const readPosition = async (ownerId: string) => (await readPositions(app.database, [ownerId])).get(ownerId) ?? 0;
+  feed = new OwnerFeed(task.ownerId, { readChanges: read, readPosition, subscriberBuffer: 10, onError: () => {} });
   feed.startAt(1);
   // A router whose messages arrive when the test says so.
   const router = {
