@@ -39,6 +39,7 @@ export const openSubmitter = async ({ database, broker, config }: BenchStack): P
     prepare: (types: Iterable<string>) => taskTypes.prepare(types),
     checkPayload: taskTypes.checkPayload,
     defaultsOf: taskTypes.defaultsOf,
+    isDraining: () => false,
   };
   const services = { database, taskWriter, taskRules };
   return {

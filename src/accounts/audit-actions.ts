@@ -13,6 +13,7 @@ export const AUDIT_ACTIONS = {
   TASK_CANCELLED: "As an admin, cancelled somebody else's task.",
   TASK_RETRIED: "As an admin, put somebody else's task back.",
   QUEUE_PAUSED: 'Paused the queue in `target`.',
+  QUEUE_DRAINED: 'Let the queue in `target` take no new tasks.',
   QUEUE_RESUMED: 'Resumed the queue in `target`.',
 } as const;
 

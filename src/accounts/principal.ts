@@ -35,6 +35,17 @@ export const ADMINS_SCOPES: ReadonlySet<ApiKeyScope> = new Set(['QUEUES_ADMIN', 
 
 export const hasScope = ({ scopes }: Principal, scope: ApiKeyScope): boolean => scopes === 'all' || scopes.has(scope);
 
+/**
+ * Queues are shared by all owners: a login must be an admin's. What an API key needs, its scopes say.
+ *
+ * @throws TaskFlowError FORBIDDEN for the login of anybody else
+ */
+export const requireQueueAdmin = (principal: Principal): void => {
+  if (isLogin(principal) && !principal.isAdmin) {
+    throw new TaskFlowError('FORBIDDEN', 'This takes an admin, or an API key with the scope QUEUES_ADMIN.');
+  }
+};
+
 /** Is it somebody with their password, and not a program with a key or a browser with a watch token? */
 export const isLogin = ({ scopes }: Principal): boolean => scopes === 'all';
 

@@ -1,10 +1,11 @@
 import { actorOf } from '../accounts/audit.ts';
+import type { AuditAction } from '../accounts/audit-actions.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
-import { isLogin } from '../accounts/principal.ts';
-import { TaskFlowError } from '../errors.ts';
+import { requireQueueAdmin } from '../accounts/principal.ts';
+import { changeQueue } from '../queues/change-queue.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
-import { setQueuePaused } from '../queues/pause-queue.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
+import type { QueueSettings } from '../queues/queue-store.ts';
 import { builder } from './builder.ts';
 import { type Context, callerOf } from './context.ts';
 
@@ -25,6 +26,9 @@ const QueueType = builder.objectRef<Queue>('Queue').implement({
   fields: (t) => ({
     name: t.exposeString('name', { description: '1 to 64 of a-z, 0-9, ".", "_", "-".' }),
     isPaused: t.exposeBoolean('isPaused', { description: 'Are its tasks held back?' }),
+    isDraining: t.exposeBoolean('isDraining', {
+      description: 'Does it take no new tasks? Those that are there are worked on.',
+    }),
     counts: t.field({
       type: QueueCountsType,
       description: 'How many tasks stand where.',
@@ -36,7 +40,8 @@ const QueueType = builder.objectRef<Queue>('Queue').implement({
 builder.queryFields((t) => ({
   queues: t.field({
     type: [QueueType],
-    description: 'The queues that have unfinished tasks, or in which something ended over the last 24 hours, by name.',
+    description:
+      'The queues that have unfinished tasks, in which something ended over the last 24 hours, or that are paused or draining; by name.',
     authScopes: { signedIn: true },
     resolve: (_root, _args, { services }) => findQueues(services),
   }),
@@ -56,26 +61,36 @@ builder.mutationFields((t) => ({
     description: 'Nothing more is claimed from the queue; tasks that run go on, and submissions are accepted.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { apiKey: 'QUEUES_ADMIN' },
-    resolve: (_root, { name }, context) => changePause(context, name, true),
+    resolve: (_root, { name }, context) => change(context, name, { isPaused: true }, 'QUEUE_PAUSED'),
+  }),
+  drainQueue: t.field({
+    type: QueueType,
+    description:
+      'The queue takes no new tasks: within a second, submissions to it are a CONFLICT, and so is retryTask. What is there is worked on to its end, with its further attempts; schedules say in lastError that they could make no task. resumeQueue ends it.',
+    args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
+    authScopes: { apiKey: 'QUEUES_ADMIN' },
+    resolve: (_root, { name }, context) => change(context, name, { isDraining: true }, 'QUEUE_DRAINED'),
   }),
   resumeQueue: t.field({
     type: QueueType,
-    description: 'Its waiting tasks are claimed again, at once.',
+    description: 'Ends a pause, and a drain: its waiting tasks are claimed again, at once, and it takes new ones.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
     authScopes: { apiKey: 'QUEUES_ADMIN' },
-    resolve: (_root, { name }, context) => changePause(context, name, false),
+    resolve: (_root, { name }, context) =>
+      change(context, name, { isPaused: false, isDraining: false }, 'QUEUE_RESUMED'),
   }),
 }));
 
-/** Queues are shared by all owners: a login must be an admin's. */
-const changePause = async (context: Context, name: string, isPaused: boolean): Promise<Queue> => {
+const change = async (
+  context: Context,
+  name: string,
+  changes: Partial<QueueSettings>,
+  action: AuditAction,
+): Promise<Queue> => {
   const { services } = context;
   const caller = callerOf(context);
-  if (isLogin(caller.principal) && !caller.principal.isAdmin) {
-    throw new TaskFlowError('FORBIDDEN', 'This takes an admin, or an API key with the scope QUEUES_ADMIN.');
-  }
-  await setQueuePaused(services, name, isPaused);
-  const action = isPaused ? 'QUEUE_PAUSED' : 'QUEUE_RESUMED';
+  requireQueueAdmin(caller.principal);
+  await changeQueue(services, name, changes);
   await insertAuditEntry(services.database, { ...actorOf(caller), action, target: name });
   return readQueue(services, name);
 };

@@ -28,11 +28,35 @@ export const hasEnded = async (session: DatabaseSession, name: string): Promise<
   return rows.length > 0;
 };
 
-/** @param names of which queues. Default: all */
-export const findPausedQueues = async (database: Database, names?: readonly string[]): Promise<Set<string>> => {
+/** What is set about a queue. */
+export interface QueueSettings {
+  /** Are its tasks held back? */
+  isPaused: boolean;
+  /** Does it take no new tasks? */
+  isDraining: boolean;
+}
+
+/**
+ * The queues about which something is set: the others are neither paused nor draining.
+ *
+ * @param names of which queues. Default: all
+ */
+export const findQueueSettings = async (
+  database: Database,
+  names?: readonly string[],
+): Promise<Map<string, QueueSettings>> => {
   const rows = await database.queue.findMany({
-    where: { isPaused: true, ...(names && { name: { in: [...names] } }) },
-    select: { name: true },
+    where: { OR: [{ isPaused: true }, { isDraining: true }], ...(names && { name: { in: [...names] } }) },
   });
+  return new Map(rows.map(({ name, isPaused, isDraining }) => [name, { isPaused, isDraining }]));
+};
+
+export const findPausedQueues = async (database: Database): Promise<Set<string>> => {
+  const rows = await database.queue.findMany({ where: { isPaused: true }, select: { name: true } });
+  return new Set(rows.map(({ name }) => name));
+};
+
+export const findDrainingQueues = async (database: Database): Promise<Set<string>> => {
+  const rows = await database.queue.findMany({ where: { isDraining: true }, select: { name: true } });
   return new Set(rows.map(({ name }) => name));
 };

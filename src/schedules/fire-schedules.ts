@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
 import { TaskFlowError } from '../errors.ts';
-import type { NewTask, TaskRules } from '../tasks/new-task.ts';
+import { type NewTask, refuseDraining, type TaskRules } from '../tasks/new-task.ts';
 import type { TaskWriter } from '../tasks/task-writer.ts';
 import { type Plan, type PlannedSchedule, planRuns } from './plan-runs.ts';
 import { type Advance, advanceSchedules, claimDue, insertRuns, type Run, type Schedule } from './schedule-store.ts';
@@ -105,6 +105,7 @@ const planRound = (schedule: Schedule, now: Date, rules: TaskRules, refusal: str
   if (plan.dueTimes.length === 0) return { ...round, lastError: schedule.lastError };
   if (refusal !== undefined) return { ...round, lastError: refusal };
   try {
+    refuseDraining([schedule], () => 'schedule.queue', rules);
     const tasks = plan.dueTimes.map((dueAt) => toTaskOf(schedule, dueAt, rules));
     return { ...round, tasks, lastError: null };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { TaskFlowError } from '../errors.ts';
 import { findTask, type TaskSummary } from '../tasks/find-tasks.ts';
+import { refuseDraining } from '../tasks/new-task.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { noSuchSchedule } from './refusals.ts';
 import { findScheduleRow, lockSchedule, noteRun } from './schedule-store.ts';
@@ -9,7 +10,8 @@ import { toTaskOf } from './schedule-task.ts';
  * Makes a task of a schedule at once, out of turn: its due times stay as they are. It works for a paused one, too.
  *
  * @param reach whose schedules may be run; undefined for an admin. The task is the schedule's owner's
- * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT when the payload does not fit its type any more
+ * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT when the payload does not fit its type any more; CONFLICT when the queue is
+ *   draining
  */
 export const runScheduleNow = async (
   { database, taskWriter, taskRules }: SubmitServices,
@@ -23,6 +25,7 @@ export const runScheduleNow = async (
   const { taskId, afterCommit } = await database.$transaction(async (transaction) => {
     const schedule = await lockSchedule(transaction, reach, id);
     if (!schedule) throw noSuchSchedule(id);
+    refuseDraining([schedule], () => 'schedule.queue', taskRules);
     const task = toTaskOf(schedule, null, taskRules);
     await noteRun(transaction, id, task.id);
     const written = await taskWriter.writeWithin(transaction, [task], epochs);

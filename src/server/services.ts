@@ -15,6 +15,7 @@ import { openConfiguredDatabase } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import { DrainingQueues } from '../queues/draining-queues.ts';
 import { QueueWatcher } from '../queues/watch-queues.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
@@ -49,6 +50,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     logger,
   });
   const taskTypes = new TaskTypes(broker, logger);
+  const drainingQueues = new DrainingQueues(database, logger);
+  drainingQueues.keepFresh();
   const tokens = new AccessTokens({
     keys,
     issuer: config.TOKEN_ISSUER,
@@ -101,7 +104,11 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     logger,
     taskRules: {
       maxPayloadBytes: config.MAX_PAYLOAD_BYTES,
-      prepare: (types) => taskTypes.prepare(types),
+      prepare: async (types) => {
+        await drainingQueues.prepare();
+        await taskTypes.prepare(types);
+      },
+      isDraining: drainingQueues.has,
       checkPayload: taskTypes.checkPayload,
       defaultsOf: taskTypes.defaultsOf,
     },
@@ -115,6 +122,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     close: async () => {
       sessions.close();
       epochs.close();
+      drainingQueues.close();
       await taskWriter.close();
       await authenticator.flush();
       broker.close();

@@ -69,12 +69,37 @@ export type CheckPayload = (type: string, payload: unknown, path: string) => voi
 
 export interface TaskRules {
   maxPayloadBytes: number;
-  /** Gets ready for `checkPayload` of these types. */
+  /** Gets ready for `checkPayload` of these types, and for `isDraining`. */
   prepare: (types: Iterable<string>) => Promise<void>;
   checkPayload: CheckPayload;
   /** What tasks of a type get where they do not say; undefined where no worker announced any. */
   defaultsOf: (type: string) => TypeDefaults | undefined;
+  /** Does this queue take no new tasks? */
+  isDraining: (queue: string) => boolean;
 }
+
+/**
+ * Refuses new tasks of queues that take none.
+ *
+ * @param fieldOf what names a task's queue in the request: "inputs.3.queue"
+ * @throws TaskFlowError CONFLICT
+ */
+export const refuseDraining = (
+  tasks: readonly { queue: string }[],
+  fieldOf: (index: number) => string,
+  { isDraining }: TaskRules,
+): void => {
+  const index = tasks.findIndex(({ queue }) => isDraining(queue));
+  if (index >= 0) throw draining(tasks[index]?.queue ?? '', fieldOf(index));
+};
+
+/** @param field names the queue in the request, where it stands there */
+export const draining = (queue: string, field?: string): TaskFlowError =>
+  new TaskFlowError(
+    'CONFLICT',
+    `The queue ${queue} is draining: it takes no new tasks until it is resumed.`,
+    field === undefined ? {} : { field },
+  );
 
 /** JSON strings that PostgreSQL's jsonb refuses: NUL, and halves of surrogate pairs, which JSON.stringify escapes. */
 const UNSTORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/;

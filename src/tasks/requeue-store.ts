@@ -16,9 +16,12 @@ interface RequeuedRow {
   seq: number;
 }
 
+/** Of rows of `tasks`: those that can be put back. Neither is a new task, nor one put back, taken by a draining queue. */
+export const IS_RETRYABLE = Prisma.sql`status IN ('FAILED', 'CANCELLED') AND queue NOT IN (SELECT name FROM queues WHERE is_draining)`;
+
 /**
  * Puts ended tasks back, as if they were new: attempts are counted anew, and result, error and cancellation are forgotten.
- * Those that have not ended FAILED or CANCELLED are passed over, and so are those of other owners.
+ * Those that have not ended FAILED or CANCELLED are passed over, and so are those of draining queues and of other owners.
  *
  * @param ownerId undefined for an admin
  * @returns the tasks that were put back, with their new seq
@@ -31,7 +34,7 @@ export const resetEnded = async (
   const owned = ownerId === undefined ? Prisma.empty : Prisma.sql`AND owner_id = ${ownerId}::uuid`;
   const rows = await session.$queryRaw<RequeuedRow[]>`
     WITH chosen AS MATERIALIZED (
-      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) ${owned} AND status IN ('FAILED', 'CANCELLED')
+      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) ${owned} AND ${IS_RETRYABLE}
       ORDER BY id FOR UPDATE
     ), dug_up AS (
       DELETE FROM dead_letters d USING chosen c WHERE d.task_id = c.id

@@ -1,6 +1,9 @@
-import type { Database } from '../database/client.ts';
+import type { Database, DatabaseSession } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
+import { findDrainingQueues } from '../queues/queue-store.ts';
+import type { KnownEpochs } from './epochs.ts';
 import { findTask, type TaskSummary } from './find-tasks.ts';
+import { draining } from './new-task.ts';
 import { resetEnded } from './requeue-store.ts';
 import type { TaskWriter } from './task-writer.ts';
 
@@ -13,43 +16,49 @@ export interface RetryServices {
 const RETRIED = 'RETRIED';
 
 /**
- * Puts those of these tasks that ended FAILED or CANCELLED back, with their attempts counted anew.
+ * Puts those of these tasks that ended FAILED or CANCELLED back, with their attempts counted anew, inside the caller's
+ * transaction. Those of draining queues stay as they are.
  *
- * @param ownerId whose; undefined for an admin
- * @param ids at most some hundreds: they are written in one transaction
- * @returns the ids of those that were put back; the others have not ended so, or are somebody else's
+ * @param ownerId whose; undefined for everybody's
+ * @param ids at most some hundreds
+ * @param epochs as they were known before the transaction began
+ * @returns the ids of those that were put back, and what the caller must call after its commit
  */
-export const retryTasks = async (
-  { database, taskWriter }: RetryServices,
+export const retryWithin = async (
+  session: DatabaseSession,
+  taskWriter: TaskWriter,
   ownerId: string | undefined,
   ids: readonly string[],
-): Promise<string[]> => {
-  const epochs = taskWriter.knownEpochs();
-  const { tasks, afterCommit } = await database.$transaction(async (transaction) => {
-    const reset = await resetEnded(transaction, ownerId, ids);
-    if (reset.length === 0) return { tasks: [], afterCommit: () => {} };
-    return { tasks: reset, afterCommit: await taskWriter.requeueWithin(transaction, reset, RETRIED, epochs) };
-  });
-  afterCommit();
-  return tasks.map(({ id }) => id);
+  epochs: KnownEpochs,
+): Promise<{ ids: string[]; afterCommit: () => void }> => {
+  const reset = await resetEnded(session, ownerId, ids);
+  if (reset.length === 0) return { ids: [], afterCommit: () => {} };
+  const afterCommit = await taskWriter.requeueWithin(session, reset, RETRIED, epochs);
+  return { ids: reset.map(({ id }) => id), afterCommit };
 };
 
 /**
  * Puts a FAILED or CANCELLED task back, with its attempts counted anew.
  *
- * @throws TaskFlowError NOT_FOUND; CONFLICT, which names its state, when it has not ended so
+ * @throws TaskFlowError NOT_FOUND; CONFLICT, which names its state, when it has not ended so, or its queue is draining
  */
 export const retryTask = async (
-  services: RetryServices,
+  { database, taskWriter }: RetryServices,
   ownerId: string | undefined,
   id: string,
 ): Promise<TaskSummary> => {
-  const task = await findTask(services.database, ownerId, id, []);
+  const task = await findTask(database, ownerId, id, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${id}.`);
-  const [retried] = await retryTasks(services, ownerId, [task.id]);
-  const now = await findTask(services.database, ownerId, id);
+  const epochs = taskWriter.knownEpochs();
+  const retried = await database.$transaction((transaction) =>
+    retryWithin(transaction, taskWriter, ownerId, [task.id], epochs),
+  );
+  retried.afterCommit();
+  const now = await findTask(database, ownerId, id);
   if (!now) throw new TaskFlowError('NOT_FOUND', `There is no task ${id}.`);
-  if (!retried)
-    throw new TaskFlowError('CONFLICT', `The task is ${now.status}: only a FAILED or CANCELLED one can be put back.`);
-  return now;
+  if (retried.ids.length > 0) return now;
+  if (isRetryable(now) && (await findDrainingQueues(database)).has(now.queue)) throw draining(now.queue);
+  throw new TaskFlowError('CONFLICT', `The task is ${now.status}: only a FAILED or CANCELLED one can be put back.`);
 };
+
+const isRetryable = ({ status }: TaskSummary): boolean => status === 'FAILED' || status === 'CANCELLED';

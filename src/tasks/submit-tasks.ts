@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Database, Prisma } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { encodeBackoff } from './backoff.ts';
-import { MAX_TASKS_AT_ONCE, type NewTask, type SubmitInput, type TaskRules, toNewTask } from './new-task.ts';
+import {
+  MAX_TASKS_AT_ONCE,
+  type NewTask,
+  refuseDraining,
+  type SubmitInput,
+  type TaskRules,
+  toNewTask,
+} from './new-task.ts';
 import { type IdempotentRow, passOnIdempotencyKeys, type Task, takeIdempotencyKeys } from './task-store.ts';
 import type { TaskWriter } from './task-writer.ts';
 import { DEFAULT_MAX_ATTEMPTS } from './type-defaults.ts';
@@ -20,6 +27,7 @@ export interface SubmitServices {
  * @param paths where each input stands in the request, for errors. Default: inputs.0, inputs.1, …
  * @returns the tasks in the order of the inputs; for a known idempotency key the task that was made with it
  * @throws TaskFlowError BAD_USER_INPUT, PAYLOAD_TOO_LARGE, or CONFLICT for an idempotency key that was used for something else
+ *   and for a queue that is draining
  */
 export const submitTasks = async (
   services: SubmitServices,
@@ -37,17 +45,24 @@ export const submitTasks = async (
   if (inputs.length === 0) return [];
   await services.taskRules.prepare(new Set(inputs.map(({ type }) => type)));
   const tasks = inputs.map((input, index) => toNewTask(ownerId, input, path(index), services.taskRules));
-  if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) return submitOnce(services, ownerId, tasks, inputs);
+  if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) {
+    return submitOnce(services, ownerId, tasks, inputs, path);
+  }
+  refuseDraining(tasks, (i) => `${path(i)}.queue`, services.taskRules);
   const at = await services.taskWriter.write(tasks);
   return tasks.map((task, index) => toTask(task, inputs[index]?.payload, at));
 };
 
-/** With idempotency keys: the keys and the tasks are written in one transaction. */
+/**
+ * With idempotency keys: the keys and the tasks are written in one transaction. A known key gives its task also where the
+ * queue is draining: whoever lost the answer asks again.
+ */
 const submitOnce = async (
-  { database, taskWriter }: SubmitServices,
+  { database, taskWriter, taskRules }: SubmitServices,
   ownerId: string,
   tasks: readonly NewTask[],
   inputs: readonly SubmitInput[],
+  path: (index: number) => string,
 ): Promise<Task[]> => {
   const { wanted, byKey } = distinctKeys(tasks, inputs);
   const epochs = taskWriter.knownEpochs();
@@ -56,6 +71,7 @@ const submitOnce = async (
     const isNew = ({ idempotencyKey: key, id }: NewTask): boolean =>
       key === null || (!known.has(key) && byKey.get(key) === id);
     const fresh = tasks.filter(isNew);
+    refuseDraining(fresh, (i) => `${path(tasks.indexOf(fresh[i] as NewTask))}.queue`, taskRules);
     if (fresh.length === 0) return { known, at: new Date(), afterCommit: () => {} };
     return { known, ...(await taskWriter.writeWithin(transaction, fresh, epochs)) };
   });

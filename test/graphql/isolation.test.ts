@@ -229,6 +229,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
 
 /** Shared by all owners, or open to everybody. */
 const SHARED = [
+  'drainQueue',
   'login',
   'pauseQueue',
   'queue',

@@ -56,6 +56,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   cancelTask: [`mutation { cancelTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],
   retryTask: [`mutation { retryTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],
   pauseQueue: ['mutation { pauseQueue(name: "x") { name } }', 'QUEUES_ADMIN'],
+  drainQueue: ['mutation { drainQueue(name: "x") { name } }', 'QUEUES_ADMIN'],
   resumeQueue: ['mutation { resumeQueue(name: "x") { name } }', 'QUEUES_ADMIN'],
   revokeApiKey: [`mutation { revokeApiKey(id: "${ID}") { id } }`, 'KEYS_ADMIN'],
   taskUpdated: [`subscription { taskUpdated(id: "${ID}") { id } }`, 'TASKS_READ'],

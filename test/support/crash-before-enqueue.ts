@@ -28,6 +28,7 @@ const taskRules = {
   prepare: async () => {},
   checkPayload: () => {},
   defaultsOf: () => undefined,
+  isDraining: () => false,
 };
 const task = { type: 'echo', payload: 'orphan', queue: 'default', priority: 'NORMAL' as const, maxAttempts: 3 };
 await submitTasks(

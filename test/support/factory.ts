@@ -54,6 +54,7 @@ export class Factory {
       prepare: async () => {},
       checkPayload: () => {},
       defaultsOf: (): TypeDefaults | undefined => undefined,
+      isDraining: () => false,
     };
     return { database: this.#app.database, taskWriter: this.writer, taskRules };
   }

@@ -8,6 +8,7 @@ const rules: TaskRules = {
   prepare: async () => {},
   checkPayload: () => {},
   defaultsOf: () => undefined,
+  isDraining: () => false,
 };
 const make = (more: Partial<SubmitInput> = {}) => toNewTask(OWNER, taskInput(more), 'inputs.3', rules);
 const jsonOf = (length: number, text = 'x') => text.repeat(Math.floor((length - 2) / Buffer.byteLength(text)));

@@ -7,6 +7,7 @@ const rulesWith = (defaults: TypeDefaults | undefined): TaskRules => ({
   maxPayloadBytes: 100,
   prepare: async () => {},
   checkPayload: () => {},
+  isDraining: () => false,
   defaultsOf: (type) => (type === 'echo' ? defaults : undefined),
 });
 const made = (input: Partial<SubmitInput>, defaults: TypeDefaults | undefined) => {

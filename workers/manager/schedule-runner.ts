@@ -5,6 +5,7 @@ import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
 import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
+import { DrainingQueues } from '../../src/queues/draining-queues.ts';
 import { type FireServices, fireSchedules, msUntilDue } from '../../src/schedules/fire-schedules.ts';
 import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
 import { TaskTypes } from '../../src/tasks/task-types.ts';
@@ -36,7 +37,11 @@ export interface ScheduleRunner {
 export const startScheduleRunner = ({ broker, database, config, logger }: ScheduleRunnerOptions): ScheduleRunner => {
   const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
   const taskWriter = new TaskWriter(database, broker, epochs, logger);
-  const taskRules = rulesOf(new TaskTypes(broker, logger), config.MAX_PAYLOAD_BYTES);
+  const taskRules = rulesOf(
+    new TaskTypes(broker, logger),
+    new DrainingQueues(database, logger),
+    config.MAX_PAYLOAD_BYTES,
+  );
   const stopping = new AbortController();
   const running = (async () => {
     // Without knowing the epochs it could hand nothing over to Redis: what is due at the start would wait for the reconciler.
@@ -58,9 +63,16 @@ export const startScheduleRunner = ({ broker, database, config, logger }: Schedu
  * As for a submission, but a type that no worker has announced is let through: nobody is there to submit again after the
  * types have been lost with Redis, and the task can wait for its worker.
  */
-const rulesOf = (taskTypes: TaskTypes, maxPayloadBytes: number): FireServices['taskRules'] => ({
+const rulesOf = (
+  taskTypes: TaskTypes,
+  drainingQueues: DrainingQueues,
+  maxPayloadBytes: number,
+): FireServices['taskRules'] => ({
   maxPayloadBytes,
-  prepare: () => taskTypes.refresh(),
+  prepare: async () => {
+    await Promise.all([taskTypes.refresh(), drainingQueues.refresh()]);
+  },
+  isDraining: drainingQueues.has,
   checkPayload: (type, payload, path) => {
     if (taskTypes.knows(type)) taskTypes.checkPayload(type, payload, path);
   },
