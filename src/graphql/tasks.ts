@@ -134,6 +134,12 @@ TaskType.implement({
       nullable: true,
       description: '0 to 100, as the handler last said; null where it said nothing.',
     }),
+    progressDetail: t.expose('progressDetail', {
+      type: 'JSON',
+      nullable: true,
+      description:
+        'What the handler said with it. One of more than 4 KiB is not kept: then it is {"error": "DETAIL_TOO_LARGE", "bytes", "limit"}.',
+    }),
     result: t.field({
       type: 'JSON',
       nullable: true,
@@ -187,15 +193,35 @@ TaskType.implement({
   }),
 });
 
+const PayloadFilterType = builder.inputType('PayloadFilter', {
+  description: 'A value at a place in the payload.',
+  fields: (t) => ({
+    path: t.string({
+      required: true,
+      description:
+        'Keys with dots between, places in a list by their number, from 0: "customer.id", "items.0.sku". A dot inside a key is written "\\.".',
+    }),
+    equals: t.field({
+      type: 'JSON',
+      description:
+        'What stands there, exactly: 1 is not "1". null finds tasks with null there, not those with nothing.',
+    }),
+  }),
+});
+
 export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement({
   description:
-    'Which tasks: all that is given must hold. A list holds if one of its values does, but tags must all be there.',
+    'Which tasks: all that is given must hold. A list holds if one of its values does, but tags and payload must all fit. Searches by tag, type, queue, time or FAILED are quick; others look at task after task, and one that takes too long is BAD_USER_INPUT.',
   fields: (t) => ({
     ids: t.idList({ description: 'Tasks by id.' }),
     status: t.field({ type: [TaskStatusType], description: 'Where they stand.' }),
     queue: t.stringList({ description: 'In which queues.' }),
     type: t.stringList({ description: 'Of which task types.' }),
     tags: t.stringList({ description: 'With all of these tags.' }),
+    payload: t.field({
+      type: [PayloadFilterType],
+      description: 'With all of these values in the payload. Not for taskChanges.',
+    }),
     createdAfter: t.field({ type: 'DateTime', description: 'Submitted after this time.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Submitted before this time.' }),
   }),

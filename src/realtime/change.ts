@@ -59,6 +59,8 @@ export interface ProgressMessage {
   attempt: number;
   /** 0 to 100. */
   percent: number;
+  /** JSON text; empty for none. */
+  detail: string;
 }
 
 /** A log line of an attempt, already kept in PostgreSQL. */
@@ -79,7 +81,7 @@ export type SideMessage = ProgressMessage | LogMessage;
 
 export const encodeSideMessage = (message: SideMessage): string =>
   message.kind === 'progress'
-    ? `${message.ownerId}\tp\t${message.taskId}\t${message.attempt}\t${message.percent}`
+    ? `${message.ownerId}\tp\t${message.taskId}\t${message.attempt}\t${message.percent}\t${message.detail}`
     : `${message.ownerId}\tl\t${message.taskId}\t${message.attempt}\t${message.claimedAtSeq}\t${message.number}\t${message.atMs}\t${message.record}`;
 
 const decodeSideMessage = (line: string): SideMessage => {
@@ -93,7 +95,8 @@ const decodeSideMessage = (line: string): SideMessage => {
     string,
     string,
   ];
-  if (kind === 'p') return { kind: 'progress', ownerId, taskId, attempt: Number(attempt), percent: Number(third) };
+  if (kind === 'p')
+    return { kind: 'progress', ownerId, taskId, attempt: Number(attempt), percent: Number(third), detail: fourth };
   return {
     kind: 'log',
     ownerId,

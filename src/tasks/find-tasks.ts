@@ -1,9 +1,10 @@
 import { isWithinReach, type Reach } from '../accounts/principal.ts';
-import { type Database, Prisma } from '../database/client.ts';
+import { type Database, Prisma, sqlState } from '../database/client.ts';
+import { badInput } from '../errors.ts';
 import { type Page, type PageRequest, readPage } from './page.ts';
-import { findTaskPage } from './task-page-store.ts';
+import { findTaskPage, searchTaskPage } from './task-page-store.ts';
 import type { Task } from './task-store.ts';
-import { checkId, checkWhere, type TaskWhere, toConditions, toReachConditions } from './task-where.ts';
+import { checkId, checkWhere, isSearch, type TaskWhere, toConditions, toReachConditions } from './task-where.ts';
 
 export { checkId } from './task-where.ts';
 
@@ -38,7 +39,8 @@ export const findTask = async (
  * A page of tasks, newest first.
  *
  * @param reach whose, and of these which; undefined for an admin: everybody's
- * @throws TaskFlowError BAD_USER_INPUT for a page of more than 500, a malformed cursor, or a faulty filter
+ * @throws TaskFlowError BAD_USER_INPUT for a page of more than 500, a malformed cursor, a faulty filter, or one that leaves too
+ * many tasks to look at for the time that a statement has
  */
 export const findTasks = async (
   database: Database,
@@ -46,10 +48,25 @@ export const findTasks = async (
   where: TaskWhere,
   page: PageRequest,
 ): Promise<Page<TaskSummary>> => {
-  const conditions = [...toConditions(checkWhere(where)), ...toReachConditions(reach)];
-  return readPage(page, { initial: DEFAULT_PAGE, max: MAX_PAGE }, ({ after, before, isBackward, limit }) => {
+  const ownerId = typeof reach === 'object' ? reach.ownerId : reach;
+  const conditions = [...toConditions(checkWhere(where), ownerId), ...toReachConditions(reach)];
+  const find = isSearch(where) ? searchTaskPage : findTaskPage;
+  return readPage(page, { initial: DEFAULT_PAGE, max: MAX_PAGE }, async ({ after, before, isBackward, limit }) => {
     if (after !== undefined) conditions.push(Prisma.sql`id < ${after}::uuid`);
     if (before !== undefined) conditions.push(Prisma.sql`id > ${before}::uuid`);
-    return findTaskPage(database, conditions, isBackward ? 'oldest first' : 'newest first', limit);
+    try {
+      return await find(database, { conditions, order: isBackward ? 'oldest first' : 'newest first', limit });
+    } catch (error) {
+      throw isSearch(where) && sqlState(error) === TIMED_OUT ? tooWide() : error;
+    }
   });
 };
+
+/** SQLSTATE of a statement that took longer than DATABASE_TIMEOUT_MS. */
+const TIMED_OUT = '57014';
+
+const tooWide = () =>
+  badInput(
+    'where',
+    'The search took too long: it has too many tasks to look at. Narrow it by type, queue, tags or time, or ask for smaller pages.',
+  );

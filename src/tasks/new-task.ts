@@ -104,7 +104,8 @@ export const draining = (queue: string, field?: string): TaskFlowError =>
 /** JSON strings that PostgreSQL's jsonb refuses: NUL, and halves of surrogate pairs, which JSON.stringify escapes. */
 const UNSTORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/;
 
-const containsUnstorable = (value: unknown): boolean => {
+/** Does a JSON value hold what jsonb cannot store: NUL, or half of a surrogate pair? */
+export const containsUnstorable = (value: unknown): boolean => {
   if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed();
   if (Array.isArray(value)) return value.some(containsUnstorable);
   if (typeof value !== 'object' || value === null) return false;

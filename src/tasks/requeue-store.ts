@@ -39,7 +39,7 @@ export const resetEnded = async (
     ), dug_up AS (
       DELETE FROM dead_letters d USING chosen c WHERE d.task_id = c.id
     )
-    UPDATE tasks t SET status = 'QUEUED', seq = t.seq + 1, attempt = 0, progress = NULL, result = NULL, error = NULL,
+    UPDATE tasks t SET status = 'QUEUED', seq = t.seq + 1, attempt = 0, progress = NULL, progress_detail = NULL, result = NULL, error = NULL,
       worker_id = NULL, run_at = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
       submitted_at = now()
     FROM chosen c WHERE t.id = c.id

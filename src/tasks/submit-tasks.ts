@@ -170,6 +170,7 @@ const toTask = (task: NewTask, payload: unknown, at: Date): Task => ({
   maxAttempts: task.maxAttempts,
   timeoutMs: task.timeoutMs,
   progress: null,
+  progressDetail: null,
   result: null,
   error: null,
   workerId: null,

@@ -44,7 +44,15 @@ export const applyChange = <T extends Omit<Task, 'payload' | 'result'>>(
 };
 
 /** What a task that was put back by hand has forgotten. */
-const ANEW = { runAt: null, startedAt: null, error: null, progress: null, cancelRequestedAt: null, cancelReason: null };
+const ANEW = {
+  runAt: null,
+  startedAt: null,
+  error: null,
+  progress: null,
+  progressDetail: null,
+  cancelRequestedAt: null,
+  cancelReason: null,
+};
 
 const errorAfter = (task: Pick<Task, 'error'>, status: TaskStatus, change: Change): Task['error'] => {
   if (status === 'COMPLETED') return null;

@@ -82,6 +82,7 @@ const beginning = (change: Change): TaskSummary | undefined => {
     maxAttempts: origin.maxAttempts,
     timeoutMs: origin.timeoutMs,
     progress: null,
+    progressDetail: null,
     error: null,
     workerId: null,
     tags: origin.tags,

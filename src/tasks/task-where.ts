@@ -3,6 +3,7 @@ import { Prisma } from '../database/client.ts';
 import { badInput } from '../errors.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
 import { TASK_TYPE } from './new-task.ts';
+import { checkPayloadFilters, type PayloadFilter, toPayloadCondition } from './payload-filter.ts';
 import type { TaskStatus } from './task-state.ts';
 import type { Task } from './task-store.ts';
 
@@ -13,6 +14,8 @@ export interface TaskWhere {
   queue?: readonly string[] | null | undefined;
   type?: readonly string[] | null | undefined;
   tags?: readonly string[] | null | undefined;
+  /** All must hold. */
+  payload?: readonly PayloadFilter[] | null | undefined;
   /** Made after this time, not at it. */
   createdAfter?: Date | null | undefined;
   /** Made before this time, not at it. */
@@ -52,6 +55,7 @@ export const checkWhere = (where: TaskWhere): TaskWhere => {
   where.tags?.forEach((tag, i) => {
     if (tag.includes('\0')) throw badInput(`where.tags.${i}`, `where.tags.${i} must not contain NUL.`);
   });
+  if (given(where.payload)) checkPayloadFilters(where.payload);
   return { ...where, ids: where.ids?.map((id, i) => checkId(id, `where.ids.${i}`)) };
 };
 
@@ -76,15 +80,22 @@ const given = <T>(values: readonly T[] | null | undefined): values is readonly T
 
 /**
  * A checked filter as conditions on rows of `tasks`. Times also bound the id, whose first bits are a time: PostgreSQL then
- * looks only at the partitions of those days.
+ * looks only at the partitions of those days. Tasks that are asked for as FAILED are found by their dead letters.
+ *
+ * @param ownerId whose tasks, where they are one owner's: only their dead letters are then looked at
  */
-export const toConditions = (where: TaskWhere): Prisma.Sql[] => {
+export const toConditions = (where: TaskWhere, ownerId?: string): Prisma.Sql[] => {
   const conditions: Prisma.Sql[] = [];
   if (given(where.ids)) conditions.push(Prisma.sql`id = ANY(${[...where.ids]}::uuid[])`);
   if (given(where.status)) conditions.push(Prisma.sql`status = ANY(${[...where.status]}::task_status[])`);
+  if (isFailedOnly(where)) {
+    const owned = ownerId === undefined ? Prisma.empty : Prisma.sql`WHERE owner_id = ${ownerId}::uuid`;
+    conditions.push(Prisma.sql`id IN (SELECT task_id FROM dead_letters ${owned})`);
+  }
   if (given(where.queue)) conditions.push(Prisma.sql`queue = ANY(${[...where.queue]}::text[])`);
   if (given(where.type)) conditions.push(Prisma.sql`type = ANY(${[...where.type]}::text[])`);
-  if (given(where.tags)) conditions.push(Prisma.sql`tags @> ${[...where.tags]}::text[]`);
+  if (given(where.tags)) conditions.push(hasTags(where.tags));
+  if (given(where.payload)) conditions.push(...where.payload.map(toPayloadCondition));
   if (where.createdAfter) {
     const low = firstId(where.createdAfter.getTime() - CLOCK_MARGIN_MS);
     conditions.push(Prisma.sql`created_at > ${where.createdAfter.toISOString()}::timestamptz AND id >= ${low}::uuid`);
@@ -96,13 +107,24 @@ export const toConditions = (where: TaskWhere): Prisma.Sql[] => {
   return conditions;
 };
 
+const isFailedOnly = ({ status }: TaskWhere): boolean =>
+  given(status) && status.length > 0 && status.every((each) => each === 'FAILED');
+
+/** The index holds tasks with tags only, which PostgreSQL cannot tell from the containment. */
+const hasTags = (tags: readonly string[]): Prisma.Sql =>
+  tags.length === 0 ? Prisma.sql`true` : Prisma.sql`tags @> ${[...tags]}::text[] AND tags <> '{}'`;
+
+/** Does a filter ask for more than ids and times, so that rows may have to be looked at that do not fit? */
+export const isSearch = ({ status, queue, type, tags, payload }: TaskWhere): boolean =>
+  given(status) || given(queue) || given(type) || given(tags) || given(payload);
+
 /** What may be read as conditions on rows of `tasks`; `isWithinReach` says the same of one task. */
 export const toReachConditions = (reach: Reach): Prisma.Sql[] => {
   if (reach === undefined) return [];
   if (typeof reach === 'string') return [Prisma.sql`owner_id = ${reach}::uuid`];
   const { ownerId, taskIds, tags } = reach;
   const ways = [Prisma.sql`id = ANY(${[...taskIds]}::uuid[])`];
-  if (tags.length > 0) ways.push(Prisma.sql`tags @> ${[...tags]}::text[]`);
+  if (tags.length > 0) ways.push(Prisma.sql`(${hasTags(tags)})`);
   return [Prisma.sql`owner_id = ${ownerId}::uuid`, Prisma.sql`(${Prisma.join(ways, ' OR ')})`];
 };
 
@@ -115,7 +137,7 @@ export const matchesPlain = (where: TaskWhere, task: PlainTask): boolean =>
   (where.queue?.includes(task.queue) ?? true) &&
   (where.type?.includes(task.type) ?? true);
 
-/** Does the filter also ask for tags or times? */
+/** Does the filter also ask for tags or times? (Changes cannot be filtered by payload.) */
 export const asksForMore = (where: TaskWhere): boolean =>
   given(where.tags) || Boolean(where.createdAfter ?? where.createdBefore);
 

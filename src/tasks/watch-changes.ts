@@ -9,6 +9,9 @@ import { readChanges } from './task-store.ts';
 import { asksForMore, checkWhere, matchesMore, matchesPlain, type TaskWhere } from './task-where.ts';
 import type { WatchServices } from './watch-tasks.ts';
 
+/** A change says nothing of the payload, and to read one for each would undo what the feeds are for. */
+const NO_PAYLOADS = 'Changes cannot be filtered by payload; give such tasks a tag, and filter by that.';
+
 export interface ChangeServices extends WatchServices {
   snapshots: TaskSnapshots;
 }
@@ -54,6 +57,7 @@ export const watchChanges = async (
   request: ChangeRequest,
 ): Promise<AsyncIterableIterator<WatchedChange>> => {
   const where = checkWhere(request.where);
+  if (where.payload) throw badInput('where.payload', NO_PAYLOADS);
   const after = request.after === null || request.after === undefined ? undefined : positionOf(request.after);
   const { position, changes } = await services.router.subscribe(ownerId);
   const batches = async function* () {

@@ -57,7 +57,7 @@ export const watchTask = async (
         task = applyChange(task, message);
       }
       if (early && early.attempt <= task.attempt) {
-        task = { ...task, progress: early.percent };
+        task = { ...task, progress: early.percent, progressDetail: detailOf(early) };
         early = undefined;
       } else if (isSideMessage(message)) continue;
       yield task;
@@ -66,6 +66,9 @@ export const watchTask = async (
   };
   return closing(messages, states());
 };
+
+const detailOf = ({ detail }: ProgressMessage): TaskSummary['progressDetail'] =>
+  detail === '' ? null : JSON.parse(detail);
 
 /**
  * Every transition with seq > `afterSeq`, in order, each once, past ones first; ends after the last one.

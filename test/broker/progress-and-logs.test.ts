@@ -36,6 +36,21 @@ describe('progress', () => {
     expect(after).toEqual(before);
   });
 
+  test('keeps a detail of 4 KiB, and of a larger one its size', async () => {
+    const { t, token } = await withHeld();
+    await using _ = t;
+    const fits = JSON.stringify('x'.repeat(4_094));
+    await reportProgress(t.shard, {}, [
+      { id: 'a', token, percent: 1, detail: fits },
+      { id: 'a', token, percent: 2, detail: `${fits} ` },
+    ]);
+    const { progress } = await lastEntry(t);
+    expect(progress.map(({ detail }) => detail)).toEqual([
+      fits,
+      '{"error":"DETAIL_TOO_LARGE","bytes":4097,"limit":4096}',
+    ]);
+  });
+
   test('of a lost attempt is refused', async () => {
     const { t } = await withHeld();
     await using _ = t;

@@ -134,6 +134,88 @@ describe('filters of tasks', () => {
   });
 });
 
+describe('filters of payloads', () => {
+  const PAYLOAD = {
+    'n.m': 1,
+    none: null,
+    text: '1',
+    list: [{ sku: 'a' }, { sku: 'b' }],
+    deep: { a: { b: [], c: true } },
+    7: 'seven',
+  };
+  let owner: TestUser;
+  let id: string;
+
+  beforeAll(async () => {
+    owner = await app.user();
+    const payloads = [PAYLOAD, { text: 1, list: [{ sku: 'c' }] }, [PAYLOAD], 'text', undefined];
+    const { data } = await owner.call(
+      'mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }',
+      { inputs: payloads.map((payload) => ({ type: 'x', payload })) },
+    );
+    id = data.createTasks[0].id;
+  });
+
+  test.each<[string, unknown]>([
+    ['n\\.m', 1],
+    ['n\\.m', 1.0],
+    ['none', null],
+    ['text', '1'],
+    ['list.0.sku', 'a'],
+    ['list.-1.sku', 'b'],
+    ['list', [{ sku: 'a' }, { sku: 'b' }]],
+    ['deep.a.b', []],
+    ['deep.a', { c: true, b: [] }],
+    ['deep.a.c', true],
+    ['7', 'seven'],
+  ])('find what has at %s the value %j', async (path, equals) => {
+    expect((await page({ where: { payload: [{ path, equals }] } }, owner)).ids).toEqual([id]);
+    expect((await page({ where: { payload: [{ path, equals }] } })).ids).toEqual([]);
+  });
+
+  test.each<[string, unknown]>([
+    ['n.m', 1],
+    ['missing', null],
+    ['text', true],
+    ['list.1.sku', 'a'],
+    ['list.sku', 'a'],
+    ['deep.a', {}],
+    ['deep', { a: {} }],
+    ["text'; --", "'"],
+  ])('do not find what has at %s not the value %j', async (path, equals) => {
+    expect((await page({ where: { payload: [{ path, equals }] } }, owner)).ids).toEqual([]);
+  });
+
+  test('must all hold, beside what else is asked for', async () => {
+    const both = [
+      { path: 'none', equals: null },
+      { path: 'text', equals: '1' },
+    ];
+    expect((await page({ where: { payload: both, type: ['x'] } }, owner)).ids).toEqual([id]);
+    expect((await page({ where: { payload: [...both, { path: '7', equals: 7 }] } }, owner)).ids).toEqual([]);
+    expect((await page({ where: { payload: both, type: ['y'] } }, owner)).ids).toEqual([]);
+  });
+
+  test.each([
+    ['an empty path', { path: '', equals: 1 }, { field: 'where.payload.0.path' }],
+    ['an empty key', { path: 'a..b', equals: 1 }, { field: 'where.payload.0.path' }],
+    ['a long path', { path: 'a'.repeat(501), equals: 1 }, { field: 'where.payload.0.path', limit: 500 }],
+    ['NUL in a path', { path: 'a\0', equals: 1 }, { field: 'where.payload.0.path' }],
+    ['no value', { path: 'a' }, { field: 'where.payload.0.equals' }],
+    ['a large value', { path: 'a', equals: 'x'.repeat(4_095) }, { field: 'where.payload.0.equals', limit: 4_096 }],
+    ['NUL in a value', { path: 'a', equals: ['\0'] }, { field: 'where.payload.0.equals' }],
+  ])('refuse %s', async (_what, filter, expected) => {
+    const answer = await user.call(TASKS, { where: { payload: [filter] } });
+    expect(errorOf(answer)).toEqual({ code: 'BAD_USER_INPUT', ...expected });
+  });
+
+  test('refuse more than ten', async () => {
+    const payload = Array.from({ length: 11 }, () => ({ path: 'a', equals: 1 }));
+    const answer = await user.call(TASKS, { where: { payload } });
+    expect(errorOf(answer)).toEqual({ code: 'BAD_USER_INPUT', field: 'where.payload', limit: 10 });
+  });
+});
+
 describe('the queries behind a page', () => {
   test('are one for the page, and one for each part that is read in addition', async () => {
     const queries = recordQueries();
@@ -165,7 +247,7 @@ describe('the queries behind a page', () => {
     const plan = await app.database.$queryRaw<{ 'QUERY PLAN': string }[]>`
       EXPLAIN SELECT id FROM tasks WHERE owner_id = ${user.id}::uuid ORDER BY id DESC LIMIT 51`;
     const text = plan.map((row) => row['QUERY PLAN']).join('\n');
-    expect(text).toMatch(/Index (Only )?Scan Backward using tasks_\d+_owner_id_id_idx/);
+    expect(text).toMatch(/Index (Only )?Scan Backward using tasks_\d+_owner_id_id_type_queue_idx/);
     expect(text).not.toMatch(/-> +(Sort|Seq Scan on tasks_2)/);
   });
 

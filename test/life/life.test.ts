@@ -15,13 +15,14 @@ interface Seen {
   status: string;
   attempt: number;
   progress: number | null;
+  progressDetail: unknown;
   cancelReason: string | null;
   cancelRequestedAt: string | null;
   error: { message: string; code: string | null } | null;
 }
 
 const WATCH = `subscription ($id: ID!) {
-  taskUpdated(id: $id) { status attempt progress cancelReason cancelRequestedAt error { message code } }
+  taskUpdated(id: $id) { status attempt progress progressDetail cancelReason cancelRequestedAt error { message code } }
 }`;
 
 /** Everything that a subscriber sees of a task, until its end. */
@@ -129,9 +130,12 @@ describe('progress', () => {
     const seen = await watch(id);
     const live = seen.filter(({ status }) => status === 'PROCESSING').map(({ progress }) => progress);
     expect(live.slice(0, 4)).toEqual([null, 20, 40, 60]);
+    expect(seen.find(({ progress }) => progress === 40)?.progressDetail).toEqual({ step: 2, steps: 5 });
     await waitFor(async () => (await system.app.database.task.findUnique({ where: { id } }))?.progress === 100, {
       what: 'the last value is kept',
     });
+    const read = await system.graphql('query ($id: ID!) { task(id: $id) { progress progressDetail } }', { id });
+    expect(read).toEqual({ task: { progress: 100, progressDetail: { step: 5, steps: 5 } } });
   });
 });
 

@@ -1,19 +1,35 @@
 import pg from 'pg';
 import { onTestFinished, vi } from 'vitest';
 
+export interface Statement {
+  text: string;
+  values: unknown[];
+}
+
 /**
- * Collects the SQL that this process sends from now on, whoever sends it, until the test ends; but for the look-up of
- * credentials, which is made once a second and may fall anywhere.
+ * Collects the statements that this process sends from now on, whoever sends them, until the test ends; but for the look-up
+ * of credentials, which is made once a second and may fall anywhere.
  */
+export const recordStatements = (): Statement[] => {
+  const statements: Statement[] = [];
+  collect((statement) => statements.push(statement));
+  return statements;
+};
+
+/** As `recordStatements`, only their SQL. */
 export const recordQueries = (): string[] => {
   const texts: string[] = [];
+  collect(({ text }) => texts.push(text));
+  return texts;
+};
+
+const collect = (add: (statement: Statement) => void): void => {
   const original = pg.Client.prototype.query;
   const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
     const [config] = args;
-    const text = typeof config === 'string' ? config : String((config as { text?: string }).text);
-    if (!text.includes('"token_version"')) texts.push(text);
+    const { text, values } = typeof config === 'string' ? { text: config } : (config as Partial<Statement>);
+    if (!text?.includes('"token_version"')) add({ text: String(text), values: values ?? [] });
     return original.apply(this, args as never) as never;
   });
   onTestFinished(() => void spy.mockRestore());
-  return texts;
 };

@@ -54,6 +54,12 @@ const takePositions = async (source: AsyncIterator<WatchedChange>, count: number
   return positions;
 };
 
+test('changes cannot be filtered by payload', async () => {
+  const where = { payload: [{ path: 'n', equals: 1 }] };
+  const wait = watchChanges(services, ownerId, { where, withTask: false });
+  await expect(wait).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'where.payload' } });
+});
+
 describe("watching an owner's changes", () => {
   test('begins with what comes from now on', async () => {
     await submit(3);

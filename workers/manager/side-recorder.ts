@@ -31,7 +31,7 @@ export class SideRecorder {
    */
   async record(entries: readonly StreamEntry[]): Promise<void> {
     const said = entries.flatMap((entry) => entry.logs);
-    const progress = entries.flatMap((entry) => entry.progress);
+    const progress = entries.flatMap((entry) => entry.progress.map(withSaneDetail));
     const logs = said.length > 0 ? await this.#writeLogs(said) : said;
     for (const each of progress) this.#pending.set(each.taskId, each);
     if (logs.length > 0 || progress.length > 0) {
@@ -67,6 +67,17 @@ export class SideRecorder {
 const lastOfEach = (progress: readonly StreamedProgress[]): StreamedProgress[] => [
   ...new Map(progress.map((each) => [each.taskId, each])).values(),
 ];
+
+/** A detail that is no JSON becomes a string. What is no text, Redis's functions have taken out. */
+const withSaneDetail = (progress: StreamedProgress): StreamedProgress => {
+  if (progress.detail === '') return progress;
+  try {
+    JSON.parse(progress.detail);
+    return progress;
+  } catch {
+    return { ...progress, detail: JSON.stringify(progress.detail) };
+  }
+};
 
 const withSaneRecord = (line: StreamedLogLine): StreamedLogLine => {
   try {

@@ -20,8 +20,9 @@ export const updateProgress = async (
   progress: readonly StreamedProgress[],
 ): Promise<void> => {
   await session.$executeRaw`
-    UPDATE tasks t SET progress = p.percent
+    UPDATE tasks t SET progress = p.percent, progress_detail = nullif(p.detail, '')::json
     FROM unnest(${plainArray(progress, ({ taskId }) => taskId)}::uuid[], ${plainArray(progress, ({ attempt }) => attempt)}::int[],
-      ${plainArray(progress, ({ percent }) => percent)}::real[]) AS p(id, attempt, percent)
+      ${plainArray(progress, ({ percent }) => percent)}::real[], ${textArray(progress, ({ detail }) => detail)}::text[])
+      AS p(id, attempt, percent, detail)
     WHERE t.id = p.id AND t.attempt <= p.attempt`;
 };

@@ -29,6 +29,7 @@ export interface TaskContext<Payload> {
    * Says how far the attempt is. Subscribers get it live, at most ten times a second; the last value is kept with the task.
    *
    * @param percent 0 to 100
+   * @param detail any JSON of at most 4 KiB, in place of the one before; of a larger one only the size is kept
    */
   progress(percent: number, detail?: unknown): void;
   /**

@@ -10,6 +10,8 @@ const FLUSH_MS = 100;
 const MAX_LINES = 1_000;
 /** Of one record, as JSON; a longer message is cut, and fields that do not fit are left out. */
 const MAX_RECORD_LENGTH = 8_000;
+/** Of a detail beside progress, as JSON. functions/progress.lua has the same bound, for workers in other languages. */
+const MAX_DETAIL_BYTES = 4_096;
 /** Lines in one call. */
 const MAX_BATCH = 500;
 
@@ -47,8 +49,10 @@ export class SideReporter {
   /** @param percent is brought into 0 to 100 */
   progress(attempt: Attempt, percent: number, detail: unknown): void {
     if (attempt.isSettled || Number.isNaN(percent)) return;
-    const text = detail === undefined ? '' : encodeRecord({ detail });
-    this.#of(attempt.shard).progress.set(attempt, { percent: Math.min(100, Math.max(0, percent)), detail: text });
+    this.#of(attempt.shard).progress.set(attempt, {
+      percent: Math.min(100, Math.max(0, percent)),
+      detail: encodeDetail(detail),
+    });
   }
 
   log(attempt: Attempt, level: LogLevel, message: string, fields: Record<string, unknown> | undefined): void {
@@ -115,6 +119,14 @@ export class SideReporter {
     );
   }
 }
+
+const encodeDetail = (detail: unknown): string => {
+  const text = toJson(detail) ?? '';
+  const bytes = Buffer.byteLength(text);
+  return bytes <= MAX_DETAIL_BYTES
+    ? text
+    : JSON.stringify({ error: 'DETAIL_TOO_LARGE', bytes, limit: MAX_DETAIL_BYTES });
+};
 
 const encodeRecord = (record: Record<string, unknown>): string => {
   const text = toJson(record);

@@ -18,7 +18,7 @@ export const sleep = defineTask({
     const { ms, steps } = context.payload;
     for (let step = 1; step <= steps; step++) {
       await wait(ms / steps, undefined, { signal: context.signal });
-      context.progress((step / steps) * 100);
+      context.progress((step / steps) * 100, { step, steps });
     }
     return { ms };
   },

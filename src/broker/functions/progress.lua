@@ -1,8 +1,15 @@
 -- tf1_progress: says how far running attempts are.
---   args    per task: id, token, percent (0 to 100), detail (JSON, or '')
+--   args    per task: id, token, percent (0 to 100), detail (JSON, or ''; of one that is too large only its size is kept)
 --   returns the ids whose lease was lost: for them nothing was written
 --   errors  NOTREADY
 --   events  one entry of progress lines; no transition
+local MAX_DETAIL_BYTES = 4096
+
+local function kept_detail(detail)
+  if #detail <= MAX_DETAIL_BYTES then return one_line(detail) end
+  return '{"error":"DETAIL_TOO_LARGE","bytes":' .. #detail .. ',"limit":' .. MAX_DETAIL_BYTES .. '}'
+end
+
 redis.register_function('tf1_progress', function(keys, args)
   local tag = keys[1]
   if not read_epoch(tag) then return not_ready() end
@@ -13,7 +20,7 @@ redis.register_function('tf1_progress', function(keys, args)
     if run then
       -- Whatever a worker in another language sends, the recorder gets a number that PostgreSQL takes.
       local percent = math.max(0, math.min(100, tonumber(args[i + 2]) or 0))
-      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, percent, one_line(args[i + 3]) }, '\t')
+      lines[#lines + 1] = table.concat({ id, head.owner, run.attempt, percent, kept_detail(args[i + 3]) }, '\t')
     else
       lost[#lost + 1] = id
     end
