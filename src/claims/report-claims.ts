@@ -82,7 +82,10 @@ export const releaseClaims = (broker: Broker, workerId: string, items: readonly 
 export const progressClaims = (broker: Broker, items: readonly ClaimProgress[]): Promise<Lost> => {
   const toArgs = ({ percent, detail }: ClaimProgress, field: string) => ({
     percent: checkRange(percent, 0, 100, `${field}.percent`),
-    detail: detail === undefined || detail === null ? '' : boundedText(detail, MAX_DETAIL_LENGTH, `${field}.detail`),
+    detail:
+      detail === undefined || detail === null
+        ? ''
+        : `{"detail":${boundedText(detail, MAX_DETAIL_LENGTH, `${field}.detail`)}}`,
   });
   return report(broker, items, 'reports', toArgs, (shard, args) => reportProgress(shard, {}, args));
 };

@@ -39,7 +39,7 @@ describe('progress', () => {
   test('keeps a detail of 4 KiB, and of a larger one its size', async () => {
     const { t, token } = await withHeld();
     await using _ = t;
-    const fits = JSON.stringify('x'.repeat(4_094));
+    const fits = JSON.stringify({ detail: 'x'.repeat(4_094) }).padEnd(4_112);
     await reportProgress(t.shard, {}, [
       { id: 'a', token, percent: 1, detail: fits },
       { id: 'a', token, percent: 2, detail: `${fits} ` },
@@ -47,7 +47,7 @@ describe('progress', () => {
     const { progress } = await lastEntry(t);
     expect(progress.map(({ detail }) => detail)).toEqual([
       fits,
-      '{"error":"DETAIL_TOO_LARGE","bytes":4097,"limit":4096}',
+      '{"detail":{"error":"DETAIL_TOO_LARGE","bytes":4113,"limit":4096}}',
     ]);
   });
 

@@ -2,6 +2,7 @@ import type { StreamEntry, StreamedLogLine, StreamedProgress } from '../../src/b
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, sqlState } from '../../src/database/client.ts';
 import { publishSideMessages } from '../../src/realtime/publish.ts';
+import { keptDetail } from './progress-detail.ts';
 import { insertLogs, updateProgress } from './side-store.ts';
 
 /** How often progress is written: subscribers get every value, PostgreSQL the last one of a second. */
@@ -31,7 +32,9 @@ export class SideRecorder {
    */
   async record(entries: readonly StreamEntry[]): Promise<void> {
     const said = entries.flatMap((entry) => entry.logs);
-    const progress = entries.flatMap((entry) => entry.progress.map(withSaneDetail));
+    const progress = entries.flatMap((entry) =>
+      entry.progress.map((each) => ({ ...each, detail: keptDetail(each.detail) })),
+    );
     const logs = said.length > 0 ? await this.#writeLogs(said) : said;
     for (const each of progress) this.#pending.set(each.taskId, each);
     if (logs.length > 0 || progress.length > 0) {
@@ -67,17 +70,6 @@ export class SideRecorder {
 const lastOfEach = (progress: readonly StreamedProgress[]): StreamedProgress[] => [
   ...new Map(progress.map((each) => [each.taskId, each])).values(),
 ];
-
-/** A detail that is no JSON becomes a string. What is no text, Redis's functions have taken out. */
-const withSaneDetail = (progress: StreamedProgress): StreamedProgress => {
-  if (progress.detail === '') return progress;
-  try {
-    JSON.parse(progress.detail);
-    return progress;
-  } catch {
-    return { ...progress, detail: JSON.stringify(progress.detail) };
-  }
-};
 
 const withSaneRecord = (line: StreamedLogLine): StreamedLogLine => {
   try {

@@ -121,11 +121,11 @@ export class SideReporter {
 }
 
 const encodeDetail = (detail: unknown): string => {
-  const text = toJson(detail) ?? '';
+  const text = toJson(detail);
+  if (text === undefined) return '';
   const bytes = Buffer.byteLength(text);
-  return bytes <= MAX_DETAIL_BYTES
-    ? text
-    : JSON.stringify({ error: 'DETAIL_TOO_LARGE', bytes, limit: MAX_DETAIL_BYTES });
+  if (bytes <= MAX_DETAIL_BYTES) return `{"detail":${text}}`;
+  return JSON.stringify({ detail: { error: 'DETAIL_TOO_LARGE', bytes, limit: MAX_DETAIL_BYTES } });
 };
 
 const encodeRecord = (record: Record<string, unknown>): string => {

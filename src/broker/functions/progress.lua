@@ -1,13 +1,16 @@
 -- tf1_progress: says how far running attempts are.
---   args    per task: id, token, percent (0 to 100), detail (JSON, or ''; of one that is too large only its size is kept)
+--   args    per task: id, token, percent (0 to 100), detail ('{"detail": …}', or ''; of one that is too
+--           large only its size is kept)
 --   returns the ids whose lease was lost: for them nothing was written
 --   errors  NOTREADY
 --   events  one entry of progress lines; no transition
 local MAX_DETAIL_BYTES = 4096
+local WRAPPING_BYTES = 16
 
-local function kept_detail(detail)
-  if #detail <= MAX_DETAIL_BYTES then return one_line(detail) end
-  return '{"error":"DETAIL_TOO_LARGE","bytes":' .. #detail .. ',"limit":' .. MAX_DETAIL_BYTES .. '}'
+local function kept_detail(text)
+  if #text <= MAX_DETAIL_BYTES + WRAPPING_BYTES then return one_line(text) end
+  local bytes = ',"bytes":' .. #text .. ',"limit":' .. MAX_DETAIL_BYTES
+  return '{"detail":{"error":"DETAIL_TOO_LARGE"' .. bytes .. '}}'
 end
 
 redis.register_function('tf1_progress', function(keys, args)

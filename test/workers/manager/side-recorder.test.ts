@@ -49,12 +49,16 @@ test('a record that is no JSON is kept and published as a message, and holds not
 });
 
 test.each([
-  ['{"rows": 7}', { rows: 7 }],
+  ['{"detail":{"rows":7}}', { rows: 7 }],
+  ['{ "detail" : "}" } ', '}'],
+  ['{"detail":null}', null],
   ['', null],
-  ['null', null],
+  [`{"detail":${'['.repeat(2_000)}${']'.repeat(2_000)}}`, expect.any(Array)],
+  ['{"detail":"\\u0000\\ud800"}', '\0\ud800'],
   ['no { json', 'no { json'],
-  [`${'['.repeat(2_048)}${']'.repeat(2_048)}`, expect.any(Array)],
-  ['"\\u0000\\ud800"', '\0\ud800'],
+  ['{"rows": 7}', { rows: 7 }],
+  ['{"detail":1,"more":2}', { detail: 1, more: 2 }],
+  ['{"level":"info","message":"","isCut":true}', { error: 'DETAIL_TOO_LARGE', limit: 4_096 }],
 ])('a detail %s of progress is kept and published, and holds nothing up', async (detail, expected) => {
   await using app = await setup();
   const factory = new Factory(app);
@@ -81,7 +85,7 @@ test('progress without a detail takes the place of one with it, and a later atte
   const { task } = await factory.processing();
   const say = (attempt: number, percent: number, detail: string) =>
     record(app, task.ownerId, { progress: [{ taskId: task.id, ownerId: task.ownerId, attempt, percent, detail }] });
-  await say(1, 10, '{"a":1}');
+  await say(1, 10, '{"detail":1}');
   await say(1, 20, '');
   expect(await factory.task(task.id)).toMatchObject({ progress: 20, progressDetail: null });
   await app.database.task.update({ where: { id: task.id }, data: { attempt: 2 } });
