@@ -54,8 +54,16 @@ export const spawnProcess = (args: readonly string[], env: Readonly<Record<strin
   spawnNode([CLI, ...args], env);
 
 /** As `spawnProcess`, for any file that Node can run. */
-export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>>): TestProcess => {
-  const child = spawn(process.execPath, args, {
+export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>>): TestProcess =>
+  spawnCommand(process.execPath, args, env);
+
+/** As `spawnProcess`, for any program. */
+export const spawnCommand = (
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): TestProcess => {
+  const child = spawn(command, args, {
     cwd: tmpdir(),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

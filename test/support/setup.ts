@@ -11,7 +11,7 @@ import type { PrivateServer } from './private-servers.ts';
 
 export { createDatabase, dropDatabase, query } from './databases.ts';
 export { type PrivateServer, startPrivatePostgres, startPrivateRedis } from './private-servers.ts';
-export { spawnNode, spawnProcess, type TestProcess } from './processes.ts';
+export { spawnCommand, spawnNode, spawnProcess, type TestProcess } from './processes.ts';
 export { waitFor } from './wait-for.ts';
 
 export interface SetupOptions {

@@ -1,0 +1,5 @@
+"""``python -m taskflow_worker``"""
+
+from .main import main
+
+main()

@@ -1,0 +1,172 @@
+"""The parts of a running worker, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from .attempt import Attempt
+from .claim import Claim
+from .claim_loop import ClaimLoop
+from .control_listener import ControlListener
+from .encoding import to_json
+from .errors import StopReason
+from .executor import Executor
+from .heartbeat import Heartbeat
+from .lanes import Lane, Shard, open_lanes
+from .lease_keeper import LeaseKeeper
+from .outcome import RELEASED
+from .reporter import Reporter
+from .settings import Settings
+from .side_reporter import SideReporter
+from .slots import Slots
+from .task import TaskDefinition
+from .version import VERSION
+
+_logger = logging.getLogger(__name__)
+
+_STOP_GRACE_SECONDS = 0.5
+"""How long handlers may take to end once they are told to stop at a shutdown, so that two runs do not overlap."""
+_FLUSH_SECONDS = 3.0
+"""How long a shutdown waits for Redis to take the last outcomes. What it does not take is run again."""
+
+
+class Runtime:
+    """Runs tasks from its making until it is stopped. Needs Redis only, and waits for it wherever it is away.
+
+    Made inside a running event loop.
+    """
+
+    def __init__(self, tasks: Mapping[str, TaskDefinition], settings: Settings) -> None:
+        self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._is_stopping = False
+        self._lanes = open_lanes(settings)
+        shards = [shard for lane in self._lanes for shard in lane.shards]
+        self._slots = Slots(settings.concurrency, on_freed=self._wake)
+        self._side = SideReporter(shards)
+        self._reporter = Reporter(
+            worker_id=self.worker_id, slots=self._slots, side=self._side, on_step=self._wake
+        )
+        self._executor = Executor(
+            tasks, slots=self._slots, side=self._side, max_result_bytes=settings.max_result_bytes
+        )
+        self._keepers = [LeaseKeeper(shard, self._slots, settings.lease_ms) for shard in shards]
+        self._controls = [self._open_control(lane) for lane in self._lanes]
+        self._heartbeats = {lane: self._open_heartbeat(lane, tasks) for lane in self._lanes}
+        self._extensions: set[asyncio.Task[None]] = set()
+        self._claim_loop = ClaimLoop(
+            self._lanes,
+            worker_id=self.worker_id,
+            queues=settings.queues,
+            types=list(tasks),
+            lease_ms=settings.lease_ms,
+            slots=self._slots,
+            is_freeing_slots=lambda: self._reporter.is_busy,
+            accept=self._accept,
+            on_recovered=lambda shard: self._heartbeats[shard.lane].beat(),
+        )
+        _logger.info(
+            "worker started",
+            extra={"workerId": self.worker_id, "queues": settings.queues, "concurrency": settings.concurrency},
+        )
+
+    @property
+    def running(self) -> int:
+        """How many tasks it holds: running, or ended and not yet reported."""
+        return self._slots.taken
+
+    @property
+    def strays(self) -> int:
+        """Handlers that run on though their attempts were given up."""
+        return self._executor.strays
+
+    async def stop(self, grace_ms: int) -> None:
+        """Claims no more, lets running tasks finish within the grace period, then tells the rest to stop and hands them back
+        without using up an attempt. Called once; never raises."""
+        self._is_stopping = True
+        _logger.info("worker stops", extra={"running": self.running, "graceMs": grace_ms})
+        await self._claim_loop.stop()
+        if not await self._slots.drained(grace_ms / 1_000):
+            await self._hand_back()
+        for keeper in self._keepers:
+            keeper.stop()
+        await asyncio.gather(*(control.close() for control in self._controls))
+        await self._side.close()
+        self._reporter.close()
+        await asyncio.gather(*(heartbeat.stop() for heartbeat in self._heartbeats.values()))
+        self._executor.close()
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+        _logger.info("worker stopped", extra={"unreported": self.running})
+
+    async def _hand_back(self) -> None:
+        for attempt in self._slots.all():
+            attempt.stop(StopReason.SHUTDOWN)
+        await self._slots.drained(_STOP_GRACE_SECONDS)
+        for attempt in self._slots.all():
+            attempt.settle(RELEASED)
+        await self._slots.drained(_FLUSH_SECONDS)
+
+    def _wake(self) -> None:
+        self._claim_loop.wake()
+
+    def _accept(self, shard: Shard, claims: list[Claim]) -> None:
+        for claim in claims:
+            attempt = Attempt(claim, shard, self._reporter.report)
+            self._slots.take(attempt)
+            if self._is_stopping:
+                attempt.settle(RELEASED)
+            else:
+                # After this turn, so that the next claim is on its way before handlers use the processor.
+                self._loop.call_soon(self._executor.start, attempt)
+
+    def _open_control(self, lane: Lane) -> ControlListener:
+        return ControlListener(
+            lane, worker_id=self.worker_id, slots=self._slots, on_gap=lambda: self._on_gap(lane)
+        )
+
+    def _open_heartbeat(self, lane: Lane, tasks: Mapping[str, TaskDefinition]) -> Heartbeat:
+        return Heartbeat(
+            lane,
+            worker_id=self.worker_id,
+            interval_ms=self._settings.heartbeat_interval_ms,
+            tasks=tasks.values(),
+            describe=self._describe,
+        )
+
+    def _on_gap(self, lane: Lane) -> None:
+        self._heartbeats[lane].beat()
+        # Extending the leases also tells which tasks are to stop.
+        for keeper in self._keepers:
+            if keeper.shard.lane is lane:
+                extension = self._loop.create_task(_quietly_extend(keeper))
+                self._extensions.add(extension)
+                extension.add_done_callback(self._extensions.discard)
+
+    def _describe(self) -> bytes:
+        return to_json(
+            {
+                "language": "python",
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "version": VERSION,
+                "queues": self._settings.queues,
+                "concurrency": self._settings.concurrency,
+                "running": self.running,
+                "startedAt": self._started_at,
+            }
+        )
+
+
+async def _quietly_extend(keeper: LeaseKeeper) -> None:
+    try:
+        await keeper.extend()
+    except Exception as error:
+        _logger.debug("leases could not be extended: %s", error, extra={"shard": keeper.shard.id})

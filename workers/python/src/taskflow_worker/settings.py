@@ -1,0 +1,159 @@
+"""Settings, by the same names in the environment as TaskFlow's other processes have them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SettingsError
+
+_QUEUES = re.compile(r"(\*|[a-z0-9._-]{1,64}(,[a-z0-9._-]{1,64})*)")
+_PREFIX = re.compile(r"[a-z0-9_-]{1,40}")
+_LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "fatal", "silent")
+_TRUE = ("true", "1", "yes", "on")
+_FALSE = ("false", "0", "no", "off")
+_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """The Redis of a lane."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    username: str | None = None
+    password: str | None = None
+    is_tls: bool = False
+    ca_file: str | None = None
+    """Certificates that are trusted with TLS, as PEM. Default: the system's."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker needs to know. The defaults are those of the environment's variables."""
+
+    high: RedisServer = RedisServer()
+    low: RedisServer = RedisServer()
+    prefix: str = "tf"
+    """Before every key in Redis."""
+    redis_timeout_ms: int = 2_000
+    """How long one command may take."""
+    shards_per_lane: int = 1
+    """The same for all processes."""
+    queues: tuple[str, ...] = ("*",)
+    concurrency: int = 100
+    """How many tasks run at once."""
+    max_result_bytes: int = 1_048_576
+    """Largest result of a task, as JSON."""
+    lease_ms: int = 30_000
+    """How long the worker may be silent before its tasks are given to another."""
+    heartbeat_interval_ms: int = 30_000
+    shutdown_grace_ms: int = 10_000
+    """How long running tasks may go on after SIGTERM; the rest is handed back."""
+    log_level: str = "info"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings and checks them together.
+
+    ``environment`` is the process's by default, after ``.env`` in the working folder, if there is one.
+
+    Raises SettingsError, which names every setting that is wrong.
+    """
+    reader = _Reader(_read_environment() if environment is None else environment)
+    settings = Settings(
+        high=_server(reader, "HIGH"),
+        low=_server(reader, "LOW"),
+        prefix=reader.text("REDIS_KEY_PREFIX", "tf", _PREFIX),
+        redis_timeout_ms=reader.whole("REDIS_TIMEOUT_MS", 2_000, 50, 60_000),
+        shards_per_lane=reader.whole("SHARDS_PER_LANE", 1, 1, 64),
+        queues=tuple(reader.text("WORKER_QUEUES", "*", _QUEUES).split(",")),
+        concurrency=reader.whole("WORKER_CONCURRENCY", 100, 1, 10_000),
+        max_result_bytes=reader.whole("MAX_RESULT_BYTES", 1_048_576, 1, 67_108_864),
+        lease_ms=reader.whole("LEASE_MS", 30_000, 300, 3_600_000),
+        heartbeat_interval_ms=round(reader.number("HEARTBEAT_INTERVAL_SECONDS", 30, 0.1, 3_600) * 1_000),
+        shutdown_grace_ms=reader.whole("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+        log_level=reader.one_of("LOG_LEVEL", "info", _LOG_LEVELS),
+    )
+    if reader.problems:
+        raise SettingsError("\n".join(reader.problems))
+    return settings
+
+
+def _server(reader: _Reader, lane: str) -> RedisServer:
+    return RedisServer(
+        host=reader.text(f"REDIS_HOST_{lane}", "127.0.0.1"),
+        port=reader.whole(f"REDIS_PORT_{lane}", 6379, 1, 65_535),
+        username=reader.text(f"REDIS_USERNAME_{lane}", "") or None,
+        password=reader.text(f"REDIS_PASSWORD_{lane}", "") or None,
+        is_tls=reader.boolean(f"REDIS_TLS_{lane}"),
+        ca_file=reader.text(f"REDIS_CA_FILE_{lane}", "") or None,
+    )
+
+
+class _Reader:
+    """Reads single values and collects what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        # An empty variable means "not set": compose files and .env files pass them on like that.
+        self._values = {name: value for name, value in environment.items() if value != ""}
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str, pattern: re.Pattern[str] | None = None) -> str:
+        value = self._values.get(name, default)
+        if pattern is not None and not pattern.fullmatch(value):
+            self.problems.append(f"{name}: must match {pattern.pattern}")
+        return value
+
+    def one_of(self, name: str, default: str, values: tuple[str, ...]) -> str:
+        value = self._values.get(name, default)
+        if value not in values:
+            self.problems.append(f"{name}: must be one of {', '.join(values)}")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        value = self._values.get(name, "false").lower()
+        if value not in _TRUE + _FALSE:
+            self.problems.append(f"{name}: must be true or false")
+        return value in _TRUE
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.number(name, default, least, most)
+        if value != int(value):
+            self.problems.append(f"{name}: must be a whole number")
+        return int(value)
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        try:
+            value = float(self._values.get(name, default))
+        except ValueError:
+            self.problems.append(f"{name}: must be a number")
+            return default
+        if not least <= value <= most:
+            self.problems.append(f"{name}: must be between {least} and {most}")
+            return default
+        return value
+
+
+def _read_environment() -> Mapping[str, str]:
+    file = Path(".env")
+    given = _parse_env_file(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return {**given, **os.environ}
+
+
+def _parse_env_file(text: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _ENV_LINE.fullmatch(line)
+        if not match:
+            continue
+        value = match[2]
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        else:
+            value = value.partition(" #")[0].rstrip()
+        values[match[1]] = value
+    return values
