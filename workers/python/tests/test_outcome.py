@@ -1,7 +1,7 @@
 import json
 import unittest
 
-from taskflow_worker.encoding import MAX_RECORD_LENGTH, to_json, to_record
+from taskflow_worker.encoding import MAX_DETAIL_BYTES, MAX_RECORD_LENGTH, to_detail, to_json, to_record
 from taskflow_worker.errors import DoNotRetry, RetryAfter, StopReason
 from taskflow_worker.outcome import RELEASED, Completed, Failed, outcome_of_error, outcome_of_result, outcome_of_stop
 
@@ -97,3 +97,14 @@ class Records(unittest.TestCase):
         for fields in ({"a": "y" * MAX_RECORD_LENGTH}, {"a": object()}, {"a": float("nan")}):
             cut = json.loads(to_record({"level": "warn", "message": "z" * 5_000, "fields": fields}))
             self.assertEqual(cut, {"level": "warn", "message": "z" * 4_000, "isCut": True})
+
+    def test_a_detail_is_wrapped_and_of_a_large_one_the_size_is_kept(self) -> None:
+        self.assertEqual(to_detail({"row": 1}), b'{"detail":{"row":1}}')
+        self.assertEqual(to_detail(False), b'{"detail":false}')
+        self.assertEqual(json.loads(to_detail("x" * (MAX_DETAIL_BYTES - 2)))["detail"][0], "x")
+        too_large = {"error": "DETAIL_TOO_LARGE", "bytes": MAX_DETAIL_BYTES + 1, "limit": MAX_DETAIL_BYTES}
+        self.assertEqual(json.loads(to_detail("x" * (MAX_DETAIL_BYTES - 1))), {"detail": too_large})
+
+    def test_no_detail_is_empty(self) -> None:
+        for detail in (None, object(), float("inf")):
+            self.assertEqual(to_detail(detail), b"")

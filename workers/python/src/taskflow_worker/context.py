@@ -76,7 +76,10 @@ class Context:
             raise TaskStopped(reason)
 
     def progress(self, percent: float, detail: Any = None) -> None:
-        """Says how far the attempt is, 0 to 100. Subscribers get it live, at most ten times a second; the last value is kept."""
+        """Says how far the attempt is, 0 to 100. Subscribers get it live, at most ten times a second; the last value is kept.
+
+        ``detail``: any JSON of at most 4 KiB; of a larger one only the size is kept.
+        """
         self._side.progress(self._attempt, percent, detail)
 
     def log(self, level: LogLevel, message: str, /, **fields: Any) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_RECORD_LENGTH = 8_000
-"""Of one log record or detail of a progress, as JSON; a longer message is cut, and fields that do not fit are left out."""
+"""Of one log record, as JSON; a longer message is cut, and fields that do not fit are left out."""
+MAX_DETAIL_BYTES = 4_096
+"""Of a detail beside progress, as JSON."""
 
 
 def to_json(value: Any) -> bytes:
@@ -35,3 +37,16 @@ def to_record(record: Mapping[str, Any]) -> bytes:
         pass
     message = str(given.get("message", ""))[: MAX_RECORD_LENGTH // 2]
     return to_json({"level": given.get("level", "info"), "message": message, "isCut": True})
+
+
+def to_detail(detail: Any) -> bytes:
+    """The detail of a progress as the broker takes it; of a large one only the size. Empty for none, and for what is no JSON."""
+    if detail is None:
+        return b""
+    try:
+        text = to_json(detail)
+    except Exception:  # It may be anything, even what fails when it is looked at.
+        return b""
+    if len(text) <= MAX_DETAIL_BYTES:
+        return b'{"detail":' + text + b"}"
+    return to_json({"detail": {"error": "DETAIL_TOO_LARGE", "bytes": len(text), "limit": MAX_DETAIL_BYTES}})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .attempt import Attempt
-from .encoding import to_record
+from .encoding import to_detail, to_record
 from .lanes import Shard
 
 _logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class SideReporter:
         value = float(percent)
         if attempt.is_settled or math.isnan(value):
             return
-        text = b"" if detail is None else to_record({"detail": detail})
+        text = to_detail(detail)
         with self._lock:
             self._of(attempt).progress = (min(100.0, max(0.0, value)), text)
         self._arm()
