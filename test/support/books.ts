@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/client.ts';
+import { type Database, Prisma } from '../../src/database/client.ts';
 import { FIRST_STATUSES, hasEnded, isLegalMove } from '../../src/tasks/task-state.ts';
 
 /**
@@ -30,8 +30,8 @@ export const checkBooks = async (database: Database, ownerId: string): Promise<s
     if (last?.status !== task.status || last.seq !== task.seq)
       say(`is ${task.status}, but its trail ends ${last?.status}`);
     if (statuses.filter(hasEnded).length !== 1) say(`ended ${statuses.filter(hasEnded).length} times`);
-    if (task.status === 'COMPLETED' && task.result === null) say('has no result');
   }
+  for (const { id } of await findWithoutResult(database, ownerId)) faults.push(`${id}: has no result`);
   const feed = await database.ownerFeed.findUniqueOrThrow({ where: { ownerId } });
   const positions = events.map(({ position }) => Number(position)).sort((a, b) => a - b);
   if (positions.some((position, i) => position !== i + 1)) faults.push('the feed has holes or doubles');
@@ -39,3 +39,10 @@ export const checkBooks = async (database: Database, ownerId: string): Promise<s
     faults.push(`the feed says ${feed.position}, but there are ${positions.length}`);
   return faults;
 };
+
+/** A result may be JSON null, which Prisma reads like none at all. */
+const findWithoutResult = (database: Database, ownerId: string): Promise<{ id: string }[]> =>
+  database.task.findMany({
+    where: { ownerId, status: 'COMPLETED', result: { equals: Prisma.DbNull } },
+    select: { id: true },
+  });

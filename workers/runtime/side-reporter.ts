@@ -26,9 +26,9 @@ interface Line {
   record: string;
 }
 
-/** What one shard has not been told yet. */
-interface Pending {
-  progress: Map<Attempt, Progress>;
+/** What the broker has not been told of an attempt yet. */
+interface Unsaid {
+  progress: Progress | undefined;
   lines: Line[];
 }
 
@@ -38,7 +38,7 @@ interface Pending {
  */
 export class SideReporter {
   readonly #logger: Logger;
-  readonly #pending = new Map<Shard, Pending>();
+  readonly #unsaid = new Map<Shard, Map<Attempt, Unsaid>>();
   readonly #lineCounts = new WeakMap<Attempt, number>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -49,10 +49,7 @@ export class SideReporter {
   /** @param percent is brought into 0 to 100 */
   progress(attempt: Attempt, percent: number, detail: unknown): void {
     if (attempt.isSettled || Number.isNaN(percent)) return;
-    this.#of(attempt.shard).progress.set(attempt, {
-      percent: Math.min(100, Math.max(0, percent)),
-      detail: encodeDetail(detail),
-    });
+    this.#of(attempt).progress = { percent: Math.min(100, Math.max(0, percent)), detail: encodeDetail(detail) };
   }
 
   log(attempt: Attempt, level: LogLevel, message: string, fields: Record<string, unknown> | undefined): void {
@@ -63,47 +60,59 @@ export class SideReporter {
       number > MAX_LINES
         ? encodeRecord({ level: 'warn', message: `More than ${MAX_LINES} lines: the rest is not kept.` })
         : encodeRecord({ level, message, fields });
-    this.#of(attempt.shard).lines.push({ attempt, number, record });
+    this.#of(attempt).lines.push({ attempt, number, record });
   }
 
-  /** Sends what waits for this shard. What follows on its connection comes after it. */
-  flush(shard: Shard): void {
-    const pending = this.#pending.get(shard);
-    if (!pending) return;
-    this.#pending.delete(shard);
-    for (let start = 0; start < pending.lines.length; start += MAX_BATCH) {
-      this.#sendLines(shard, pending.lines.slice(start, start + MAX_BATCH));
-    }
-    if (pending.progress.size > 0) this.#sendProgress(shard, pending.progress);
+  /**
+   * Sends what is unsaid of an attempt that has ended. What follows on its shard's connection comes after it. That of others
+   * waits on: on a busy worker, each end would send their progress, too.
+   */
+  flush(attempt: Attempt): void {
+    const attempts = this.#unsaid.get(attempt.shard);
+    const unsaid = attempts?.get(attempt);
+    if (!attempts || !unsaid) return;
+    attempts.delete(attempt);
+    this.#send(attempt.shard, [[attempt, unsaid]]);
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    for (const shard of [...this.#pending.keys()]) this.flush(shard);
+    this.#flushAll();
   }
 
-  #of(shard: Shard): Pending {
-    let pending = this.#pending.get(shard);
-    if (!pending) {
-      pending = { progress: new Map(), lines: [] };
-      this.#pending.set(shard, pending);
+  #of(attempt: Attempt): Unsaid {
+    let attempts = this.#unsaid.get(attempt.shard);
+    if (!attempts) {
+      attempts = new Map();
+      this.#unsaid.set(attempt.shard, attempts);
+    }
+    let unsaid = attempts.get(attempt);
+    if (!unsaid) {
+      unsaid = { progress: undefined, lines: [] };
+      attempts.set(attempt, unsaid);
       this.#timer ??= setTimeout(() => this.#flushAll(), FLUSH_MS);
     }
-    return pending;
+    return unsaid;
   }
 
   #flushAll(): void {
     this.#timer = undefined;
-    for (const shard of [...this.#pending.keys()]) this.flush(shard);
+    for (const [shard, attempts] of this.#unsaid) {
+      const entries = [...attempts];
+      attempts.clear();
+      this.#send(shard, entries);
+    }
   }
 
-  #sendProgress(shard: Shard, progress: ReadonlyMap<Attempt, Progress>): void {
-    const items = [...progress].map(([{ claim }, { percent, detail }]) => ({
-      id: claim.id,
-      token: claim.token,
-      percent,
-      detail,
-    }));
+  #send(shard: Shard, entries: readonly [Attempt, Unsaid][]): void {
+    const lines = entries.flatMap(([, unsaid]) => unsaid.lines);
+    for (let start = 0; start < lines.length; start += MAX_BATCH) {
+      this.#sendLines(shard, lines.slice(start, start + MAX_BATCH));
+    }
+    const items = entries.flatMap(([{ claim }, { progress }]) =>
+      progress ? [{ id: claim.id, token: claim.token, ...progress }] : [],
+    );
+    if (items.length === 0) return;
     reportProgress(shard, {}, items).catch((err) => this.#logger.debug({ err }, 'progress was not taken'));
   }
 

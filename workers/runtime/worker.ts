@@ -77,7 +77,7 @@ export class Worker {
       logger,
       side: this.#side,
       report: (attempt, report) => {
-        this.#side.flush(attempt.shard);
+        this.#side.flush(attempt);
         this.#reporter.report(attempt, report);
       },
     };

@@ -22,8 +22,9 @@ test.each<[string, unknown, unknown]>([
   const [held] = await claim(t.shard, wish);
   if (!held) throw new Error('nothing was claimed');
   const side = new SideReporter(silent);
-  side.progress(new Attempt(held, t.shard), 120, detail);
-  side.flush(t.shard);
+  const attempt = new Attempt(held, t.shard);
+  side.progress(attempt, 120, detail);
+  side.flush(attempt);
   // What comes after it on the connection is answered after it.
   const [[id, fields] = ['', []]] = await t.shard.lane.redis.xrevrange(`${t.shard.tag}:events`, '+', '-', 'COUNT', 1);
   const [progress] = decodeEntry(id, fields).progress;

@@ -1,0 +1,78 @@
+import { hostname } from 'node:os';
+import { expect } from 'vitest';
+import { waitFor } from '../../support/setup.ts';
+import type { ConformanceWorker, Harness } from '../harness.ts';
+
+export const tellsHandlersWhatTheyRun = async (h: Harness): Promise<void> => {
+  const id = await h.submit('conformance.context', null, { queue: 'a.queue-1', maxAttempts: 7 });
+  expect((await h.ended(id)).result).toEqual({
+    taskId: id,
+    attempt: 1,
+    maxAttempts: 7,
+    queue: 'a.queue-1',
+    ownerId: h.system.ownerId,
+  });
+  expect((await h.ended(await h.submit('conformance.parents', null))).result).toEqual({});
+};
+
+export const servesBothLanes = async (h: Harness): Promise<void> => {
+  const ids = await Promise.all(
+    ['HIGH', 'NORMAL', 'LOW'].map((priority) =>
+      h.submit('echo', priority, { priority, queue: `of-${priority}`.toLowerCase() }),
+    ),
+  );
+  expect(await Promise.all(ids.map(async (id) => (await h.ended(id)).result))).toEqual(['HIGH', 'NORMAL', 'LOW']);
+};
+
+export const leavesPausedQueuesAlone = async (h: Harness): Promise<void> => {
+  const turn = (mutation: string) => h.system.graphql(`mutation { ${mutation}(name: "held") { isPaused } }`);
+  await turn('pauseQueue');
+  const held = await h.submit('echo', 'held', { queue: 'held' });
+  // One that came later is done, so the worker has looked.
+  await h.ended(await h.submit('echo', 'later', { queue: 'open' }));
+  expect(await h.trail(held)).toEqual(['QUEUED 0']);
+  await turn('resumeQueue');
+  expect(await h.ended(held)).toMatchObject({ status: 'COMPLETED', result: 'held' });
+};
+
+export const isListed = async (h: Harness, _early: unknown, worker: ConformanceWorker): Promise<void> => {
+  const find = async () => (await h.listed()).find(({ id }) => id === worker.id);
+  const first = await find();
+  expect(first).toMatchObject({
+    language: h.kind.language,
+    host: hostname(),
+    queues: ['*'],
+    concurrency: 50,
+    running: expect.any(Number),
+  });
+  await waitFor(async () => ((await find())?.lastHeartbeatAt ?? '') > (first?.lastHeartbeatAt ?? ''), {
+    what: 'there is another heartbeat',
+  });
+};
+
+/** The most tasks of a queue that ran at the same time, by Redis's clock. Within a millisecond, ends come first. */
+const mostAtOnce = async (h: Harness, queue: string): Promise<number> => {
+  const tasks = await h.system.app.database.task.findMany({ where: { queue }, select: { id: true } });
+  const events = await h.system.app.database.taskEvent.findMany({
+    where: { taskId: { in: tasks.map(({ id }) => id) }, status: { in: ['PROCESSING', 'COMPLETED'] } },
+    orderBy: [{ at: 'asc' }, { status: 'desc' }],
+  });
+  let running = 0;
+  let most = 0;
+  for (const { status } of events) {
+    running += status === 'PROCESSING' ? 1 : -1;
+    most = Math.max(most, running);
+  }
+  return most;
+};
+
+export const runsAsManyAsItsConcurrency = async (h: Harness): Promise<void> => {
+  await using _ = (await h.startWorker({ WORKER_CONCURRENCY: '4', WORKER_QUEUES: 'four,another' })).process;
+  const ids = [
+    ...(await h.system.submit(8, 'sleep', { ms: 300 }, { queue: 'four' })),
+    ...(await h.system.submit(4, 'sleep', { ms: 300 }, { queue: 'four', priority: 'HIGH' })),
+  ];
+  const other = await h.submit('echo', 1, { queue: 'another' });
+  for (const id of [...ids, other]) expect((await h.ended(id)).status).toBe('COMPLETED');
+  expect(await mostAtOnce(h, 'four')).toBe(4);
+};

@@ -1,0 +1,4 @@
+import { conformance } from './suite.ts';
+import { cpp } from './workers.ts';
+
+conformance(cpp);

@@ -1,0 +1,153 @@
+import { type PrivateServer, startPrivateRedis, type TestProcess, waitFor } from '../support/setup.ts';
+import { type System, startSystem } from '../support/system.ts';
+import type { WorkerKind } from './workers.ts';
+
+/** A task as a subscriber sees it. */
+export interface Seen {
+  status: string;
+  attempt: number;
+  progress: number | null;
+  result: unknown;
+  error: { message: string; code: string | null; stack: string | null } | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+/** A worker as the list of live ones has it. */
+export interface Listed {
+  id: string;
+  language: string;
+  host: string;
+  queues: string[];
+  concurrency: number;
+  running: number;
+  lastHeartbeatAt: string;
+}
+
+export interface LogLine {
+  attempt: number;
+  level: string;
+  message: string;
+  fields: unknown;
+}
+
+export interface ConformanceWorker {
+  readonly id: string;
+  readonly process: TestProcess;
+}
+
+/** One stack for all cases of a language: api, manager, a Redis of its own, and workers of the language. */
+export interface Harness extends AsyncDisposable {
+  readonly kind: WorkerKind;
+  readonly system: System;
+  readonly redis: PrivateServer;
+  /** Starts a worker and waits until it is listed. It is killed at the end of the test, or of the file. */
+  startWorker(env?: Record<string, string>): Promise<ConformanceWorker>;
+  listed(): Promise<Listed[]>;
+  /** Submits a task. @returns its id */
+  submit(type: string, payload: unknown, more?: Record<string, unknown>): Promise<string>;
+  /** The task as it is now, then each change, until its end. */
+  watch(id: string): AsyncIterable<Seen>;
+  /** Waits until a subscriber sees this. @throws Error when the task ends before */
+  reached(id: string, condition: (seen: Seen) => boolean): Promise<Seen>;
+  /** How the task ended. */
+  ended(id: string): Promise<Seen>;
+  /** Its transitions so far, as "STATUS attempt". */
+  trail(id: string): Promise<string[]>;
+  /** Its lines, as they come, until its end. */
+  watchLogs(id: string): AsyncIterable<LogLine>;
+  /** All that is kept of its lines. */
+  keptLogs(id: string): Promise<LogLine[]>;
+  cancel(id: string): Promise<void>;
+}
+
+/** Of the shared worker. Small enough to go past it. */
+export const MAX_RESULT_BYTES = 300_000;
+
+const SETTINGS = {
+  MAX_RESULT_BYTES: String(MAX_RESULT_BYTES),
+  // A cancelled task ends through its worker, not at the managers' deadline.
+  CANCEL_GRACE_MS: '30000',
+  TASKFLOW_CONFORMANCE: '1',
+};
+
+const WATCH = `subscription ($id: ID!) { taskUpdated(id: $id) {
+  status attempt progress result startedAt finishedAt error { message code stack } } }`;
+const WATCH_LOGS = 'subscription ($id: ID!) { taskLogs(id: $id) { attempt level message fields } }';
+const LOGS = `query ($id: ID!, $after: String) { task(id: $id) { logs(first: 500, after: $after) {
+  pageInfo { hasNextPage endCursor } edges { node { attempt level message fields } } } } }`;
+const WORKERS = '{ workers { id language host queues concurrency running lastHeartbeatAt } }';
+
+interface LogPage {
+  task: { logs: { pageInfo: { hasNextPage: boolean; endCursor: string | null }; edges: { node: LogLine }[] } };
+}
+
+export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
+  const redis = await startPrivateRedis();
+  const system = await startSystem({ redis, settings: SETTINGS });
+  await system.start('manager');
+  const socket = system.socket();
+  async function* subscribe<T>(query: string, id: string): AsyncGenerator<T> {
+    for await (const { data, errors } of socket.iterate<Record<string, T>>({ query, variables: { id } })) {
+      if (errors?.[0]) throw errors[0];
+      for (const value of Object.values(data ?? {})) yield value;
+    }
+  }
+  const listed = async () => (await system.graphql<{ workers: Listed[] }>(WORKERS)).workers;
+  const watch = (id: string): AsyncIterable<Seen> => subscribe<Seen>(WATCH, id);
+  return {
+    kind,
+    system,
+    redis,
+    listed,
+    watch,
+    startWorker: async (env = {}) => {
+      const known = new Set((await listed()).map(({ id }) => id));
+      const process = kind.spawn({ ...system.app.env, ...env });
+      const isNew = async () => (await listed()).find(({ id }) => !known.has(id))?.id;
+      const ended = process.exit.then(({ code, signal }) => {
+        throw new Error(`the worker ended with ${code ?? signal}:\n${process.output()}`);
+      });
+      const id = await Promise.race([waitFor(isNew, { what: 'the worker is listed' }), ended]);
+      ended.catch(() => undefined);
+      return { id, process };
+    },
+    submit: async (type, payload, more) => (await system.submit(1, type, payload, more))[0] as string,
+    reached: async (id, condition) => {
+      let last: Seen | undefined;
+      for await (const seen of watch(id)) {
+        last = seen;
+        if (condition(seen)) return seen;
+      }
+      throw new Error(`task ${id} ended without it: ${JSON.stringify(last)}`);
+    },
+    ended: async (id) => {
+      let last: Seen | undefined;
+      for await (const seen of watch(id)) last = seen;
+      if (!last) throw new Error(`nothing was seen of task ${id}`);
+      return last;
+    },
+    trail: async (id) => {
+      const events = await system.app.database.taskEvent.findMany({ where: { taskId: id }, orderBy: { seq: 'asc' } });
+      return events.map(({ status, attempt }) => `${status} ${attempt}`);
+    },
+    watchLogs: (id) => subscribe<LogLine>(WATCH_LOGS, id),
+    keptLogs: async (id) => {
+      const lines: LogLine[] = [];
+      for (let after: string | null = null; ; ) {
+        const { logs }: LogPage['task'] = (await system.graphql<LogPage>(LOGS, { id, after })).task;
+        lines.push(...logs.edges.map(({ node }) => node));
+        if (!logs.pageInfo.hasNextPage) return lines;
+        after = logs.pageInfo.endCursor;
+      }
+    },
+    cancel: async (id) => {
+      await system.graphql('mutation ($id: ID!) { cancelTask(id: $id) { id } }', { id });
+    },
+    [Symbol.asyncDispose]: async () => {
+      await socket.dispose();
+      await system[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+};

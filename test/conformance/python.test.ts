@@ -1,0 +1,4 @@
+import { conformance } from './suite.ts';
+import { python } from './workers.ts';
+
+conformance(python);

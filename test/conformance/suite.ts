@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as claiming from './cases/claiming.ts';
+import * as disruptions from './cases/disruptions.ts';
+import * as errors from './cases/errors.ts';
+import * as results from './cases/results.ts';
+import * as stopping from './cases/stopping.ts';
+import * as telling from './cases/telling.ts';
+import { type ConformanceWorker, type Harness, startHarness } from './harness.ts';
+import type { WorkerKind } from './workers.ts';
+
+/** Tasks that were submitted before the first worker of this TaskFlow had started. */
+export interface Early {
+  /** Its payload does not fit its type. */
+  misfit: string;
+  waiting: string;
+}
+
+type Case = (harness: Harness, early: Early, worker: ConformanceWorker) => Promise<void>;
+
+/** Cases that share one worker and run beside each other. */
+const TOGETHER: Record<string, Case> = {
+  'runs what waited for it': async (h, { waiting }) =>
+    expect(await h.ended(waiting)).toMatchObject({ status: 'COMPLETED', result: 'early' }),
+  'gives back every kind of JSON value': results.givesBackEveryValue,
+  'gives back what is nested deeply': results.givesBackDeepNesting,
+  'takes results up to the limit, and refuses larger ones': results.takesResultsUpToTheLimit,
+  'counts the bytes of a text, not its escapes': results.countsBytesOfText,
+  'takes payloads of 250,000 bytes': results.takesLargePayloads,
+  'says what was thrown, with code and stack': errors.saysWhatWasThrown,
+  'says no code where there is none': errors.saysNoCodeWhereThereIsNone,
+  'cuts long messages and codes': errors.cutsLongMessages,
+  'tries again': errors.triesAgain,
+  'gives up after the last attempt': errors.givesUpAfterTheLastAttempt,
+  'leaves the delay to the task': errors.leavesTheDelayToTheTask,
+  'lets a handler ask for its own delay': errors.asksForItsOwnDelay,
+  'refuses a payload that does not fit': errors.refusesAPayloadThatDoesNotFit,
+  'announces what payloads must be': errors.announcesWhatPayloadsMustBe,
+  'tells subscribers its progress, and the last value is kept': telling.tellsItsProgress,
+  'keeps progress within 0 and 100': telling.keepsProgressWithinBounds,
+  'sends at most ten values of progress a second': telling.sparesSubscribersMostOfManyValues,
+  'keeps log lines, and shows them live': telling.keepsLogLines,
+  'keeps log lines of every level': telling.keepsLogLinesOfEveryLevel,
+  'keeps a thousand lines of an attempt': telling.keepsAThousandLines,
+  'cuts long lines': telling.cutsLongLines,
+  'stops a handler whose task is cancelled': stopping.stopsACancelledHandler,
+  'ends a cancelled task whose handler went on': stopping.endsACancelledTaskWhoseHandlerGoesOn,
+  'stops a handler whose time is up': stopping.endsAHandlerInTime,
+  'tries again after a timeout': stopping.triesAgainAfterATimeout,
+  'keeps a result that came in the grace after a timeout': stopping.keepsAResultThatCameInTheGrace,
+  'tells handlers what they run': claiming.tellsHandlersWhatTheyRun,
+  'serves both lanes and every priority': claiming.servesBothLanes,
+  'leaves paused queues alone': claiming.leavesPausedQueuesAlone,
+  'is listed with its language, and says again that it lives': claiming.isListed,
+};
+
+/** Cases that start workers of their own, or take Redis away from everybody. */
+const ALONE: Record<string, Case> = {
+  'ends in order when it is told to': async (h, _, { id, process }) => {
+    expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect((await h.listed()).filter((each) => each.id === id)).toEqual([]);
+  },
+  'refuses faulty settings': disruptions.refusesFaultySettings,
+  'runs as many tasks at once as its concurrency says, of the queues that it serves':
+    claiming.runsAsManyAsItsConcurrency,
+  'gives up a handler that blocks, and serves others meanwhile': stopping.givesUpAHandlerThatBlocks,
+  'hands back what it cannot finish': disruptions.handsBackWhatItCannotFinish,
+  'loses nothing when it is killed': disruptions.losesNothingWhenItIsKilled,
+  'cannot change what it lost while it was paused': disruptions.cannotChangeWhatItLost,
+  'goes on when Redis is back': disruptions.goesOnWhenRedisIsBack,
+  'goes on when Redis lost everything': disruptions.goesOnWhenRedisLostEverything,
+  'loses and doubles nothing of 10,000 tasks': disruptions.losesAndDoublesNothingOfMany,
+};
+
+/** Runs all cases against a worker. Where it cannot be built it is left out, loudly; in CI that is an error. */
+export const conformance = (kind: WorkerKind): void => {
+  const missing = kind.missing();
+  if (missing && process.env.CI) throw new Error(`the ${kind.language} worker cannot run here: ${missing}`);
+  if (missing) process.stderr.write(`\nThe ${kind.language} worker is NOT tested: ${missing}\n\n`);
+  describe.skipIf(missing)(`the ${kind.language} worker`, { timeout: 90_000 }, () => {
+    let harness: Harness;
+    let early: Early;
+    let worker: ConformanceWorker;
+    beforeAll(async () => {
+      await kind.build();
+      harness = await startHarness(kind);
+      early = {
+        misfit: await harness.submit('sleep', { ms: 'long' }),
+        waiting: await harness.submit('echo', 'early'),
+      };
+      worker = await harness.startWorker();
+    }, 300_000);
+    afterAll(() => harness?.[Symbol.asyncDispose]());
+
+    describe('beside others', { concurrent: true }, () => {
+      for (const [name, run] of Object.entries(TOGETHER)) test(name, () => run(harness, early, worker));
+    });
+    describe('alone', () => {
+      for (const [name, run] of Object.entries(ALONE)) test(name, () => run(harness, early, worker));
+    });
+  });
+};

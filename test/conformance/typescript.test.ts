@@ -1,0 +1,4 @@
+import { conformance } from './suite.ts';
+import { typescript } from './workers.ts';
+
+conformance(typescript);
