@@ -16,6 +16,9 @@ export const workerExpiryKey = (tag: string): string => `${tag}:worker-expiry`;
 export const taskTypesKey = (tag: string): string => `${tag}:types`;
 export const typeDefaultsKey = (tag: string): string => `${tag}:type-defaults`;
 
+/** @param line "<priority>|<queue>|<type>" */
+export const lineKey = (tag: string, line: string): string => `${tag}:line:${line}`;
+
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
 export const wakeKey = (tag: string, queue: string, type: string): string => `${tag}:wake:${queue}|${type}`;
 

@@ -18,6 +18,7 @@ import type { RetryServices } from '../tasks/retry-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import type { TaskLoaders } from '../tasks/task-page-store.ts';
 import type { TaskTypes } from '../tasks/task-types.ts';
+import type { WaitReasons } from '../tasks/wait-reason.ts';
 import type { ChangeServices } from '../tasks/watch-changes.ts';
 
 /** What resolvers hand on to use cases. The server makes one for the process. */
@@ -35,6 +36,7 @@ export interface Services
   rateLimits: RateLimits;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;
+  waitReasons: WaitReasons;
   queueWatcher: QueueWatcher;
   workerWatcher: WorkerWatcher;
   workWatcher: WorkWatcher;

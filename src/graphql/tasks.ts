@@ -8,10 +8,12 @@ import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 import { DEFAULT_MAX_ATTEMPTS } from '../tasks/type-defaults.ts';
+import { waitReasonOf } from '../tasks/wait-reason.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
 import { selects } from './selection.ts';
+import { WaitReasonType } from './wait-reason.ts';
 
 const STATUS_DESCRIPTIONS = {
   SCHEDULED: 'Not due yet, or waiting for its retry.',
@@ -176,6 +178,13 @@ TaskType.implement({
       },
     }),
     workerId: t.exposeString('workerId', { nullable: true, description: 'The worker that runs it, or ran it last.' }),
+    waitReason: t.field({
+      type: WaitReasonType,
+      nullable: true,
+      description:
+        'Why it does not run yet; null where it runs or has ended. Asks Redis: while it is away, the field is UNAVAILABLE.',
+      resolve: (task, _args, { services }) => waitReasonOf(task, services.waitReasons),
+    }),
     tags: t.exposeStringList('tags', { description: 'Words of the submitter, to find tasks by.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was submitted.' }),
     runAt: t.expose('runAt', {

@@ -25,6 +25,7 @@ import { TaskSnapshots } from '../tasks/task-snapshots.ts';
 import { readChanges, readPositions } from '../tasks/task-store.ts';
 import { TaskTypes } from '../tasks/task-types.ts';
 import { TaskWriter } from '../tasks/task-writer.ts';
+import { createWaitReasons } from '../tasks/wait-reason.ts';
 
 export interface RunningServices extends Services {
   epochs: Epochs;
@@ -114,6 +115,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     },
     snapshots: new TaskSnapshots(database),
     loaders: createTaskLoaders(database),
+    waitReasons: createWaitReasons(broker, logger),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
       const watchers = [queueWatcher, workerWatcher, workWatcher];
