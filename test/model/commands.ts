@@ -337,7 +337,7 @@ const WEIGHTS: readonly [number, fc.Arbitrary<Step>][] = [
   [4, failTasks],
   [2, releaseTasks],
   [1, extendThem],
-  [4, cancelTasks],
+  [6, cancelTasks],
   [6, expireLeases],
   [8, passDeadlines],
   [4, promoteTasks],
@@ -346,10 +346,10 @@ const WEIGHTS: readonly [number, fc.Arbitrary<Step>][] = [
   [3, retry],
   [1, refreshEpochs],
   [1, flushAll],
-  [1, loseMeta],
+  [2, loseMeta],
   [1, lead],
   [3, rebuild],
-  [3, reconcile],
+  [2, reconcile],
 ];
 
 /** Sequences of up to `maxSteps` steps. `replayPath` repeats one of a failed run. */

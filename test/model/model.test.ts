@@ -6,7 +6,7 @@
  *
  *     MODEL_REPLAY='{"seed":1,"path":"3:1:0","replayPath":"AAAB:C"}' vitest run test/model
  *
- * MODEL_RUNS says how many sequences are tried. Default: 150, of up to 80 steps, which takes about 25 s; beyond 40 s it
+ * MODEL_RUNS says how many sequences are tried. Default: 200, of up to 80 steps, which takes about 20 s; beyond 40 s it
  * stops.
  */
 import fc from 'fast-check';
@@ -15,9 +15,9 @@ import { sequences } from './commands.ts';
 import { Model } from './model.ts';
 import { RealSystem } from './real-system.ts';
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 150);
+const RUNS = Number(process.env.MODEL_RUNS ?? 200);
 const MAX_STEPS = 80;
-const TIME_LIMIT_MS = RUNS > 150 ? 3_600_000 : 40_000;
+const TIME_LIMIT_MS = RUNS > 200 ? 3_600_000 : 40_000;
 
 const { replayPath, ...replay }: { seed?: number; path?: string; replayPath?: string } = JSON.parse(
   process.env.MODEL_REPLAY ?? '{}',
