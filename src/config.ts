@@ -12,6 +12,8 @@ const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string):
 const wholeNumber = (initial: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(initial);
 
+const wholeNumberOrNone = (min: number, max: number) => z.coerce.number().int().min(min).max(max).optional();
+
 /** Values with commas between; none by default. */
 const list = (isGood: (value: string) => boolean, complaint: string) =>
   z
@@ -229,6 +231,21 @@ const SettingsSchema = z.object({
     wholeNumber(30, 0, 36_500),
     'days',
     'How long tasks and their events are kept after the day of their submission. 0: for ever.',
+  ),
+  COMPLETED_RETENTION_DAYS: setting(
+    wholeNumberOrNone(0, 36_500),
+    'days',
+    'The same of tasks that are COMPLETED. Empty: TASK_RETENTION_DAYS.',
+  ),
+  FAILED_RETENTION_DAYS: setting(
+    wholeNumberOrNone(0, 36_500),
+    'days',
+    'The same of tasks that are FAILED. Empty: TASK_RETENTION_DAYS.',
+  ),
+  CANCELLED_RETENTION_DAYS: setting(
+    wholeNumberOrNone(0, 36_500),
+    'days',
+    'The same of tasks that are CANCELLED. Empty: TASK_RETENTION_DAYS.',
   ),
   QUEUE_MINUTES_RETENTION_DAYS: setting(
     wholeNumber(90, 0, 36_500),

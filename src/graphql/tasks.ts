@@ -240,7 +240,7 @@ export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement(
 export const largeParts = (info: GraphQLResolveInfo) => LARGE_PARTS.filter((part) => selects(info, part));
 
 const HOW_FAR_BACK =
-  'Tasks reach TASK_RETENTION_DAYS days back (30, if nothing else is set), counted from the end of the day of their submission (UTC); unfinished ones do not go.';
+  'Tasks reach TASK_RETENTION_DAYS days back (30, if nothing else is set), counted from the end of the day of their submission (UTC); where they are set, COMPLETED_RETENTION_DAYS, FAILED_RETENTION_DAYS and CANCELLED_RETENTION_DAYS for those that ended so. Unfinished ones do not go.';
 
 builder.queryFields((t) => ({
   task: t.field({

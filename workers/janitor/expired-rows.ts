@@ -1,4 +1,4 @@
-import type { Limits } from './limits.ts';
+import { ENDED_STATUSES, type Limits } from './limits.ts';
 import type { Session } from './session.ts';
 
 /** Rows that one statement changes, at most: a few ms, in which nobody waits long for a row. */
@@ -44,18 +44,27 @@ export const API_KEYS_TO_DELETE: ExpiredRows = {
   values: ({ apiKeyRevocation }) => unlessKept(apiKeyRevocation),
 };
 
-// The id of a clock gone astray says nothing of a task's age; created_at comes from PostgreSQL's clock.
-const STRAY_TASKS = 'tasks_default WHERE created_at <= $1 AND finished_at IS NOT NULL';
+const timesOf = ({ tasks }: Limits): (Date | null)[] => ENDED_STATUSES.map((status) => tasks[status]);
 
-/** Tasks of the default partition, with their events and log lines in the same statement. */
-export const STRAY_TASKS_TO_DELETE: ExpiredRows = {
+// The id of a clock gone astray says nothing of a task's age; created_at comes from PostgreSQL's clock. With null instead of a
+// limit, nothing is old.
+const STRAY_TASKS = `tasks_default WHERE finished_at IS NOT NULL
+  AND created_at <= CASE status ${ENDED_STATUSES.map((status, i) => `WHEN '${status}' THEN $${i + 1}::timestamptz`).join(' ')} END`;
+
+/**
+ * Tasks of the default partition, with their rows of the other daily tables and their dead letters in the same statement.
+ *
+ * @param daily see `findDailyTables`
+ */
+export const strayTasksToDelete = (daily: readonly { name: string; key: string }[]): ExpiredRows => ({
   count: `SELECT count(*) FROM ${STRAY_TASKS}`,
-  sweep: `WITH old AS MATERIALIZED (SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED),
-      events AS (DELETE FROM task_events e USING old WHERE e.task_id = old.id),
-      logs AS (DELETE FROM task_logs l USING old WHERE l.task_id = old.id)
+  sweep: `WITH old AS MATERIALIZED (SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+      ${[{ name: 'dead_letters', key: 'task_id' }, ...daily.filter(({ name }) => name !== 'tasks')]
+        .map(({ name, key }) => `, of_${name} AS (DELETE FROM ${name} d USING old WHERE d.${key} = old.id)`)
+        .join('\n      ')}
     DELETE FROM tasks t USING old WHERE t.id = old.id`,
-  values: ({ tasks }) => unlessKept(tasks),
-};
+  values: (limits) => (timesOf(limits).some((limit) => limit !== null) ? timesOf(limits) : undefined),
+});
 
 // The id of a task begins with its time, which finds the old ones by the primary key.
 const ORPHANED_LETTERS =
@@ -66,7 +75,22 @@ export const DEAD_LETTERS_TO_DELETE: ExpiredRows = {
   count: `SELECT count(*) FROM ${ORPHANED_LETTERS}`,
   sweep: `DELETE FROM dead_letters WHERE task_id IN
     (SELECT task_id FROM ${ORPHANED_LETTERS} ORDER BY task_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED)`,
-  values: ({ tasks }) => unlessKept(tasks),
+  values: ({ tasks }) => unlessKept(tasks.FAILED),
+};
+
+const ORPHANED_KEYS =
+  'idempotency_keys k WHERE created_at <= $1 AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = k.task_id)';
+
+/** Idempotency keys of tasks that are gone. */
+export const ORPHANED_KEYS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${ORPHANED_KEYS}`,
+  sweep: `DELETE FROM idempotency_keys WHERE (owner_id, key) IN
+    (SELECT owner_id, key FROM ${ORPHANED_KEYS} ORDER BY created_at LIMIT $2 FOR UPDATE OF k SKIP LOCKED)`,
+  // The first of them to go.
+  values: (limits) => {
+    const times = timesOf(limits).flatMap((limit) => limit?.getTime() ?? []);
+    return unlessKept(times.length > 0 ? new Date(Math.max(...times)) : null);
+  },
 };
 
 const OLD_MINUTES = 'queue_minutes WHERE minute <= $1';

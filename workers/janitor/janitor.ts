@@ -5,16 +5,18 @@ import {
   countRows,
   DEAD_LETTERS_TO_DELETE,
   type ExpiredRows,
+  ORPHANED_KEYS_TO_DELETE,
   QUEUE_MINUTES_TO_DELETE,
-  STRAY_TASKS_TO_DELETE,
+  strayTasksToDelete,
   sweepRows,
 } from './expired-rows.ts';
 import { countIdempotencyKeys, deleteIdempotencyKeys } from './idempotency-keys.ts';
-import { type Limits, limitsAt, type RetentionSettings } from './limits.ts';
+import { ENDED_STATUSES, type EndedStatus, type Limits, limitsAt, type RetentionSettings } from './limits.ts';
 import { countMissingPartitions, makePartitions } from './partitions.ts';
+import { abandonRewrites, rewriteDay } from './rewrite-day.ts';
 import { openSession, type Session, takeJanitorLock } from './session.ts';
 import { emptySummary, type Summary } from './summary.ts';
-import { countUnfinished, dropDay, findExpiredDays } from './task-days.ts';
+import { countUnfinished, dropDay, findDailyTables, findExpiredDays, type TaskDay } from './task-days.ts';
 
 export interface JanitorOptions {
   config: RetentionSettings & { DATABASE_URL: string };
@@ -42,8 +44,8 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'make partitions', run: (run) => makeDays(run) },
   { name: 'revoke API keys', run: (run) => sweepInto(run, 'apiKeysRevoked', API_KEYS_TO_REVOKE) },
   { name: 'delete API keys', run: (run) => sweepInto(run, 'apiKeysDeleted', API_KEYS_TO_DELETE) },
-  { name: 'drop days of tasks', run: (run) => dropDays(run) },
-  { name: 'delete tasks outside of days', run: (run) => sweepInto(run, 'tasksDeleted', STRAY_TASKS_TO_DELETE) },
+  { name: 'drop days of tasks', run: (run) => clearDays(run) },
+  { name: 'delete tasks outside of days', run: (run) => deleteStrayTasks(run) },
   { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
@@ -96,6 +98,9 @@ const sweepInto = async (
   summary[field] = await (summary.isDryRun ? countRows : sweepRows)(session, rows, limits);
 };
 
+const deleteStrayTasks = async (run: Run): Promise<void> =>
+  sweepInto(run, 'tasksDeleted', strayTasksToDelete(await findDailyTables(run.session)));
+
 const makeDays = async ({ session, signal, summary }: Run): Promise<void> => {
   summary.partitionDaysMade = await (summary.isDryRun
     ? countMissingPartitions(session)
@@ -103,31 +108,58 @@ const makeDays = async ({ session, signal, summary }: Run): Promise<void> => {
 };
 
 const freeIdempotencyKeys = async ({ session, limits, summary }: Run): Promise<void> => {
-  if (!limits.idempotencyKeys) return;
-  summary.idempotencyKeysDeleted = await (summary.isDryRun ? countIdempotencyKeys : deleteIdempotencyKeys)(
-    session,
-    limits.idempotencyKeys,
-  );
+  if (limits.idempotencyKeys) {
+    summary.idempotencyKeysDeleted = await (summary.isDryRun ? countIdempotencyKeys : deleteIdempotencyKeys)(
+      session,
+      limits.idempotencyKeys,
+    );
+  }
+  // Keys that are kept longer than their tasks. To find them means to look at all old keys.
+  if (summary.isDryRun || (summary.daysDropped.length === 0 && summary.daysRewritten.length === 0)) return;
+  summary.idempotencyKeysDeleted += await sweepRows(session, ORPHANED_KEYS_TO_DELETE, limits);
 };
 
-const dropDays = async ({ session, limits, signal, summary }: Run): Promise<void> => {
-  if (!limits.tasks) return;
-  const days = await findExpiredDays(session, limits.tasks);
-  for (const [i, day] of days.entries()) {
-    const { outcome, unfinished } = summary.isDryRun
-      ? await judgeDay(session, day)
-      : await dropDay(session, day, signal);
+const clearDays = async (run: Run): Promise<void> => {
+  const { session, limits, signal, summary } = run;
+  if (!summary.isDryRun) await abandonRewrites(session, signal);
+  const times = ENDED_STATUSES.flatMap((status) => limits.tasks[status]?.getTime() ?? []);
+  if (times.length === 0) return;
+  const days = await findExpiredDays(session, new Date(Math.max(...times)));
+  for (const [i, each] of days.entries()) {
+    const { day } = each;
+    const { outcome, unfinished = 0, without = [] } = await clearDay(run, each);
     if (outcome === 'dropped') summary.daysDropped.push(day);
+    else if (outcome === 'rewritten') summary.daysRewritten.push({ day, without });
     else if (outcome === 'held') summary.daysHeld.push({ day, unfinished });
-    else {
+    else if (outcome === 'busy') {
       // Whatever keeps this day's locks keeps those of the others.
-      summary.daysBusy.push(...days.slice(i));
+      summary.daysBusy.push(...days.slice(i).map((later) => later.day));
       return;
     }
   }
 };
 
-const judgeDay = async (session: Session, day: string) => {
+interface ClearedDay {
+  outcome: 'dropped' | 'rewritten' | 'held' | 'busy' | 'kept';
+  unfinished?: number;
+  without?: readonly EndedStatus[];
+}
+
+/** Drops a day when all its tasks have had their time; rewrites it without those that have, where others have not. */
+const clearDay = async ({ session, limits, signal, summary }: Run, day: TaskDay): Promise<ClearedDay> => {
+  const hasExpired = (status: EndedStatus): boolean => {
+    const limit = limits.tasks[status];
+    return limit !== null && day.end <= limit;
+  };
+  const without = ENDED_STATUSES.filter(hasExpired);
+  if (without.length === ENDED_STATUSES.length) {
+    return summary.isDryRun ? judgeDay(session, day.day) : dropDay(session, day.day, signal);
+  }
+  if (without.every((status) => day.without.includes(status))) return { outcome: 'kept' };
+  return { outcome: summary.isDryRun ? 'rewritten' : await rewriteDay(session, day.day, without, signal), without };
+};
+
+const judgeDay = async (session: Session, day: string): Promise<ClearedDay> => {
   const unfinished = await countUnfinished(session, day);
-  return { outcome: unfinished > 0 ? 'held' : 'dropped', unfinished } as const;
+  return { outcome: unfinished > 0 ? 'held' : 'dropped', unfinished };
 };

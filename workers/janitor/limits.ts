@@ -1,4 +1,5 @@
 import type { Config } from '../../src/config.ts';
+import type { TaskStatus } from '../../src/tasks/task-state.ts';
 
 export type RetentionSettings = Pick<
   Config,
@@ -6,6 +7,9 @@ export type RetentionSettings = Pick<
   | 'API_KEY_RETENTION_DAYS'
   | 'IDEMPOTENCY_KEY_RETENTION_HOURS'
   | 'TASK_RETENTION_DAYS'
+  | 'COMPLETED_RETENTION_DAYS'
+  | 'FAILED_RETENTION_DAYS'
+  | 'CANCELLED_RETENTION_DAYS'
   | 'QUEUE_MINUTES_RETENTION_DAYS'
   | 'AUDIT_RETENTION_DAYS'
 >;
@@ -18,11 +22,14 @@ export interface Limits {
   /** Revocation of an API key. */
   apiKeyRevocation: Date | null;
   idempotencyKeys: Date | null;
-  /** The end of a day of tasks; the submission of those in the default partition. */
-  tasks: Date | null;
+  /** By how a task ended: the end of its day; the submission of one in the default partition. */
+  tasks: Readonly<Record<EndedStatus, Date | null>>;
   queueMinutes: Date | null;
   audit: Date | null;
 }
+
+export const ENDED_STATUSES = ['COMPLETED', 'FAILED', 'CANCELLED'] as const satisfies readonly TaskStatus[];
+export type EndedStatus = (typeof ENDED_STATUSES)[number];
 
 const HOUR_MS = 60 * 60 * 1_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -36,7 +43,11 @@ export const limitsAt = (now: Date, settings: RetentionSettings): Limits => {
     apiKeyUse: before(settings.API_KEY_STALE_DAYS, DAY_MS),
     apiKeyRevocation: before(settings.API_KEY_RETENTION_DAYS, DAY_MS),
     idempotencyKeys: before(settings.IDEMPOTENCY_KEY_RETENTION_HOURS, HOUR_MS),
-    tasks: before(settings.TASK_RETENTION_DAYS, DAY_MS),
+    tasks: {
+      COMPLETED: before(settings.COMPLETED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
+      FAILED: before(settings.FAILED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
+      CANCELLED: before(settings.CANCELLED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
+    },
     queueMinutes: before(settings.QUEUE_MINUTES_RETENTION_DAYS, DAY_MS),
     audit: before(settings.AUDIT_RETENTION_DAYS, DAY_MS),
   };

@@ -7,9 +7,11 @@ export interface Summary {
   idempotencyKeysDeleted: number;
   /** Whole days of tasks and their events. */
   daysDropped: string[];
+  /** Days that stay without the tasks that ended so. */
+  daysRewritten: { day: string; without: readonly string[] }[];
   /** Expired days that stay because of tasks that have not ended. */
   daysHeld: { day: string; unfinished: number }[];
-  /** Expired days whose locks others held all the time, and those after them: the next run tries again. */
+  /** Expired days whose locks others held all the time, and those after them; and days that changed too much while they were rewritten. */
   daysBusy: string[];
   /** From the default partition. */
   tasksDeleted: number;
@@ -28,6 +30,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   apiKeysDeleted: 0,
   idempotencyKeysDeleted: 0,
   daysDropped: [],
+  daysRewritten: [],
   daysHeld: [],
   daysBusy: [],
   tasksDeleted: 0,
@@ -39,12 +42,13 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
 
 /** The summary as one line for people. */
 export const describeSummary = (summary: Summary): string => {
-  const { daysDropped, daysHeld, daysBusy, failures } = summary;
+  const { daysDropped, daysRewritten, daysHeld, daysBusy, failures } = summary;
   const held = daysHeld.map(({ day, unfinished }) => `${day} by ${unfinished}`);
+  const rewritten = daysRewritten.map(({ day, without }) => `${day} without ${without.join(' and ')}`);
   const parts = [
     `API keys: ${summary.apiKeysRevoked} revoked, ${summary.apiKeysDeleted} deleted`,
     `idempotency keys: ${summary.idempotencyKeysDeleted} deleted`,
-    `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
+    `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${rewritten.length} rewritten${named(rewritten)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
     `dead letters: ${summary.deadLettersDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,

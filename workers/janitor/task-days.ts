@@ -7,18 +7,32 @@ export interface DayOutcome {
   unfinished: number;
 }
 
-/** The days that have a partition and ended at `limit` or before, oldest first: "2026-10-24". */
-export const findExpiredDays = async (session: Session, limit: Date): Promise<string[]> => {
-  const rows = await session.query<{ day: string }>(
-    `SELECT to_char(day, 'YYYY-MM-DD') AS day FROM (
-        SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'tasks'::regclass AND c.relname ~ '^tasks_[0-9]{8}$') days
-      WHERE (day + 1)::timestamp AT TIME ZONE 'UTC' <= $1 ORDER BY day`,
+/** A day that has a partition, and what its janitors have removed from it. */
+export interface TaskDay {
+  /** "2026-10-24" */
+  day: string;
+  /** The first instant after it. */
+  end: Date;
+  /** It was rewritten without the tasks that ended so. */
+  without: readonly string[];
+}
+
+/** The days that have a partition and ended at `limit` or before, oldest first. */
+export const findExpiredDays = async (session: Session, limit: Date): Promise<TaskDay[]> =>
+  session.query<{ day: string; end: Date; without: string[] }>(
+    `SELECT to_char(day, 'YYYY-MM-DD') AS day, "end", without FROM (
+        SELECT day, (day + 1)::timestamp AT TIME ZONE 'UTC' AS "end",
+          string_to_array(substr(coalesce(obj_description(oid, 'pg_class'), ''), length('without ') + 1), ' ') AS without
+        FROM (SELECT c.oid, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+          FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+          WHERE i.inhparent = 'tasks'::regclass AND c.relname ~ '^tasks_[0-9]{8}$') partitions) days
+      WHERE "end" <= $1 ORDER BY day`,
     [limit],
   );
-  return rows.map(({ day }) => day);
-};
+
+/** The tables that have a partition a day, with the column that holds the task's id. */
+export const findDailyTables = async (session: Session): Promise<{ name: string; key: string }[]> =>
+  session.query('SELECT name, key FROM taskflow_daily_tables()');
 
 const partitionOf = (day: string): string => `tasks_${day.replaceAll('-', '')}`;
 

@@ -55,7 +55,7 @@ describe('taskflow janitor', () => {
     expect(await countActive()).toBe(0);
     const lines = child.output().trim().split('\n');
     const line = lines.find((each) => each.startsWith('API keys: 1 revoked, 0 deleted; '));
-    expect(line).toContain(`days of tasks: 0 dropped, 1 held by unfinished tasks (${day} by 1), 0 busy`);
+    expect(line).toContain(`days of tasks: 0 dropped, 0 rewritten, 1 held by unfinished tasks (${day} by 1), 0 busy`);
     expect(planned.output()).toBe(`Nothing was changed; this would happen. ${line}\n`);
     const logged = JSON.parse(lines.find((each) => each.startsWith('{')) ?? '');
     expect(logged).toMatchObject({ level: 30, apiKeysRevoked: 1, daysHeld: [{ day, unfinished: 1 }], msg: line });

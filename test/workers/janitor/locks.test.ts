@@ -4,7 +4,7 @@ import { connect } from '../../../src/database/connect.ts';
 import { submitTasks } from '../../../src/tasks/submit-tasks.ts';
 import { Factory, taskInput } from '../../support/factory.ts';
 import { query, setup, type TestApp, waitFor } from '../../support/setup.ts';
-import { ago, cleanUpAtNow, DAY, daysOf, makeDay, putTasks } from './support.ts';
+import { ago, cleanUpAtNow, DAY, daysOf, makeDay, putTasks, settings } from './support.ts';
 
 let app: TestApp;
 let factory: Factory;
@@ -104,6 +104,21 @@ describe('while tasks are submitted and updated', () => {
     expect(await stopWatching()).toBeLessThan(MOMENT_MS);
     expect(await stopTraffic()).toBeGreaterThan(10);
     expect(await daysOf(app)).toEqual([]);
+  });
+
+  test('days are rewritten without those that have had their time, and nobody waits longer than a moment', async () => {
+    const days = await makeFullDays(60, 6, 5_000);
+    const failed = await app.database.$executeRaw`
+      UPDATE tasks SET status = 'FAILED' WHERE created_at < ${ago(DAY)} AND abs(hashtext(id::text)) % 10 = 0`;
+    const stopTraffic = startTraffic();
+    const stopWatching = await watchLockWaits();
+    const { daysRewritten, failures } = await cleanUpAtNow(app, settings(app, { FAILED_RETENTION_DAYS: 90 }));
+    expect(await stopWatching()).toBeLessThan(MOMENT_MS);
+    expect(await stopTraffic()).toBeGreaterThan(10);
+    expect(failures).toEqual([]);
+    expect(daysRewritten.map(({ day }) => day)).toEqual(days);
+    expect(await app.database.task.count({ where: { createdAt: { lt: ago(DAY) } } })).toBe(failed);
+    expect((await cleanUpAtNow(app)).daysDropped).toEqual(days);
   });
 
   test('a reader that holds all tasks makes days busy; submitters still wait no longer than a moment', async () => {
