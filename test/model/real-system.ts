@@ -1,8 +1,8 @@
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
-import { setQueuePaused } from '../../src/queues/pause-queue.ts';
+import { changeQueue } from '../../src/queues/change-queue.ts';
 import { toNewTask } from '../../src/tasks/new-task.ts';
-import { retryTasks } from '../../src/tasks/retry-tasks.ts';
+import { retryWithin } from '../../src/tasks/retry-tasks.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
 import { beginTestTerm, type TestTerm } from '../support/leading.ts';
 import { type PrivateServer, setup, startPrivateRedis, type TestApp } from '../support/setup.ts';
@@ -70,14 +70,19 @@ export class RealSystem implements AsyncDisposable {
 
   /** @returns the ids of those that were put back, in order */
   async retry(ids: readonly string[]): Promise<string[]> {
-    const put = await retryTasks(this.#factory.services, undefined, ids);
-    await this.#factory.writer.close();
-    return put;
+    const { writer } = this.#factory;
+    const epochs = writer.knownEpochs();
+    const retried = await this.app.database.$transaction((session) =>
+      retryWithin(session, writer, undefined, ids, epochs),
+    );
+    retried.afterCommit();
+    await writer.close();
+    return retried.ids;
   }
 
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
     const { database, broker } = this.app;
-    await setQueuePaused({ database, broker, logger: silent }, queue, isPaused);
+    await changeQueue({ database, broker, logger: silent }, queue, { isPaused });
   }
 
   refreshEpochs(): Promise<void> {
