@@ -59,6 +59,8 @@ export interface Harness extends AsyncDisposable {
   /** All that is kept of its lines. */
   keptLogs(id: string): Promise<LogLine[]>;
   cancel(id: string): Promise<void>;
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
 }
 
 /** Of the shared worker. Small enough to go past it. */
@@ -143,6 +145,12 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
     },
     cancel: async (id) => {
       await system.graphql('mutation ($id: ID!) { cancelTask(id: $id) { id } }', { id });
+    },
+    pause: async (queue) => {
+      await system.graphql('mutation ($queue: String!) { pauseQueue(name: $queue) { name } }', { queue });
+    },
+    resume: async (queue) => {
+      await system.graphql('mutation ($queue: String!) { resumeQueue(name: $queue) { name } }', { queue });
     },
     [Symbol.asyncDispose]: async () => {
       await socket.dispose();

@@ -2,9 +2,11 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { findPython, spawnPython } from '../support/python.ts';
 import { spawnCommand, spawnNode, type TestProcess } from '../support/setup.ts';
 
 const run = promisify(execFile);
+const works = (command: string, args: string[]): boolean => spawnSync(command, args).status === 0;
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -37,7 +39,7 @@ export const cpp: WorkerKind = {
   hasStacks: false,
   missing: () => {
     if (!existsSync(CPP)) return 'workers/cpp';
-    return spawnSync('cmake', ['--version']).status === 0 ? undefined : 'cmake';
+    return works('cmake', ['--version']) ? undefined : 'cmake';
   },
   build: async () => {
     await run('cmake', ['-S', CPP, '-B', CPP_BUILD, '-DCMAKE_BUILD_TYPE=Release']);
@@ -46,22 +48,16 @@ export const cpp: WorkerKind = {
   spawn: (env) => spawnCommand(`${CPP_BUILD}taskflow-worker`, [], env),
 };
 
-const PYTHON_PATH = path('../../workers/python/src');
-/** The system's own comes first: its packages are installed for it. */
-const PYTHON = ['/usr/bin/python3', 'python3'].find((python) => spawnSync(python, ['-c', 'import redis']).status === 0);
-
 export const python: WorkerKind = {
   language: 'python',
   hasStacks: true,
   missing: () => {
-    if (!existsSync(PYTHON_PATH)) return 'workers/python';
-    return PYTHON ? undefined : 'a Python with the package redis';
+    try {
+      return works(findPython(), ['-c', 'import jsonschema']) ? undefined : 'the package jsonschema of Python';
+    } catch (error) {
+      return String(error);
+    }
   },
   build: async () => undefined,
-  spawn: (env) =>
-    spawnCommand(PYTHON ?? 'python3', ['-m', 'taskflow_worker'], {
-      ...env,
-      PYTHONPATH: PYTHON_PATH,
-      PYTHONUNBUFFERED: '1',
-    }),
+  spawn: (env) => spawnPython(['-m', 'taskflow_worker'], env),
 };

@@ -25,13 +25,12 @@ export const servesBothLanes = async (h: Harness): Promise<void> => {
 };
 
 export const leavesPausedQueuesAlone = async (h: Harness): Promise<void> => {
-  const turn = (mutation: string) => h.system.graphql(`mutation { ${mutation}(name: "held") { isPaused } }`);
-  await turn('pauseQueue');
+  await h.pause('held');
   const held = await h.submit('echo', 'held', { queue: 'held' });
   // One that came later is done, so the worker has looked.
   await h.ended(await h.submit('echo', 'later', { queue: 'open' }));
   expect(await h.trail(held)).toEqual(['QUEUED 0']);
-  await turn('resumeQueue');
+  await h.resume('held');
   expect(await h.ended(held)).toMatchObject({ status: 'COMPLETED', result: 'held' });
 };
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..context import Context
@@ -20,20 +21,26 @@ class _CodedError(Exception):
         self.code = code
 
 
+def _object(required: Mapping[str, str], **optional: str) -> dict[str, Any]:
+    """JSON Schema of an object, from the types of its properties."""
+    properties = {name: {"type": type} for name, type in {**required, **optional}.items()}
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
 def register(worker: Worker) -> None:
-    for type, handler in {
-        "echo": _echo,
-        "sleep": _sleep,
-        "fail": _fail,
-        "conformance.error": _error,
-        "conformance.log": _log,
-        "conformance.progress": _progress,
-        "conformance.block": _block,
-        "conformance.parents": _parents,
-        "conformance.context": _context,
-        "conformance.big": _big,
-    }.items():
-        worker.task(type)(handler)
+    for type, handler, schema in [
+        ("echo", _echo, None),
+        ("sleep", _sleep, _object({"ms": "integer"}, steps="integer")),
+        ("fail", _fail, _object({"message": "string"}, untilAttempt="integer")),
+        ("conformance.error", _error, _object({"message": "string"}, code="string", retry="string", delayMs="integer")),
+        ("conformance.log", _log, _object({"lines": "integer"}, level="string", message="string", fields="object")),
+        ("conformance.progress", _progress, _object({"values": "array"})),
+        ("conformance.block", _block, _object({"ms": "integer"})),
+        ("conformance.parents", _parents, None),
+        ("conformance.context", _context, None),
+        ("conformance.big", _big, _object({"bytes": "integer"})),
+    ]:
+        worker.task(type, payload_schema=schema)(handler)
 
 
 async def _echo(payload: Any, ctx: Context) -> Any:
