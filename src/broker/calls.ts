@@ -97,7 +97,7 @@ export const extendLeases = defineFunction({
 });
 /** Where a task stands after a cancellation, and its seq then. */
 export interface Cancellation {
-  state: 'CANCELLED' | 'STOPPING' | 'UNKNOWN';
+  state: 'CANCELLED' | 'STOPPING' | 'RUNNING' | 'UNKNOWN';
   seq: number | undefined;
 }
 export const cancel = defineFunction({
@@ -111,6 +111,15 @@ export const cancel = defineFunction({
         seq: seq === '' ? undefined : Number(seq),
       }),
     ),
+});
+export const purge = defineFunction({
+  name: 'purge',
+  args: ['operation', 'before', 'reason', 'limit', 'queue', 'line', 'cursor'],
+  items: [],
+  reply: (raw) => {
+    const [looked, cursor] = raw as [number, string];
+    return { looked, cursor };
+  },
 });
 export const pause = defineFunction({ name: 'pause', args: [], items: ['queue', 'paused'], reply: toNothing });
 export const reportProgress = defineFunction({

@@ -9,6 +9,8 @@ export const metaKey = (tag: string): string => `${tag}:meta`;
 export const eventsKey = (tag: string): string => `${tag}:events`;
 export const timerKey = (tag: string): string => `${tag}:timer`;
 export const pausedKey = (tag: string): string => `${tag}:paused`;
+export const purgesKey = (tag: string): string => `${tag}:purges`;
+export const linesKey = (tag: string): string => `${tag}:lines`;
 export const countsKey = (tag: string): string => `${tag}:counts`;
 export const leaderKey = (tag: string): string => `${tag}:leader`;
 export const workersKey = (tag: string): string => `${tag}:workers`;
@@ -16,7 +18,7 @@ export const workerExpiryKey = (tag: string): string => `${tag}:worker-expiry`;
 export const taskTypesKey = (tag: string): string => `${tag}:types`;
 export const typeDefaultsKey = (tag: string): string => `${tag}:type-defaults`;
 
-/** @param line "<priority>|<queue>|<type>" */
+/** @param line as `linesKey` lists them: "<priority>|<queue>|<type>" */
 export const lineKey = (tag: string, line: string): string => `${tag}:line:${line}`;
 
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
@@ -31,6 +33,7 @@ export const REALTIME_CHANNELS = 16;
 export const realtimeChannel = (prefix: string, lane: string, index: number): string =>
   `${prefix}:${lane}:realtime:${index}`;
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
+export const operationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:operations`;
 export const revocationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:revocations`;
 
 /** Pub/sub channel of a shard on which workers are told that a task of theirs is to stop. */

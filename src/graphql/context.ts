@@ -10,6 +10,7 @@ import type { ReportServices } from '../claims/report-claims.ts';
 import type { WorkWatcher } from '../claims/watch-work.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
+import type { OperationWatcher } from '../operations/watch-operations.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
 import type { QueueWatcher } from '../queues/watch-queues.ts';
 import type { WorkerWatcher } from '../queues/watch-workers.ts';
@@ -38,6 +39,7 @@ export interface Services
   loaders: TaskLoaders;
   waitReasons: WaitReasons;
   queueWatcher: QueueWatcher;
+  operationWatcher: OperationWatcher;
   workerWatcher: WorkerWatcher;
   workWatcher: WorkWatcher;
   logger: Logger;

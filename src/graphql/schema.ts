@@ -7,6 +7,7 @@ import './tasks.ts';
 import './task-subscriptions.ts';
 import './task-actions.ts';
 import './task-logs.ts';
+import './operations.ts';
 import './schedules.ts';
 import './queues.ts';
 import './workers.ts';

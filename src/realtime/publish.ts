@@ -1,4 +1,4 @@
-import { queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
+import { operationsChannel, queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
 import type { Broker, Lane } from '../broker/lanes.ts';
 import {
   type Change,
@@ -28,6 +28,11 @@ export const publishChanges = async (broker: Broker, lane: Lane, changes: readon
 /** Says that something about a queue has changed. @throws what ioredis throws */
 export const publishQueueChange = async (broker: Broker, lane: Lane, queue: string): Promise<void> => {
   await lane.redis.publish(queuesChannel(broker.prefix, lane.name), queue);
+};
+
+/** Says that an operation has gone on. @throws what ioredis throws */
+export const publishOperationChange = async (broker: Broker, lane: Lane, id: string): Promise<void> => {
+  await lane.redis.publish(operationsChannel(broker.prefix, lane.name), id);
 };
 
 /** Publishes progress and log lines of running attempts. @throws what ioredis throws */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { queuesChannel, realtimeChannel, revocationsChannel } from '../broker/keys.ts';
+import { operationsChannel, queuesChannel, realtimeChannel, revocationsChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import { type Change, decodeLine, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -25,6 +25,11 @@ export interface FeedSubscription {
   /** All changes up to this position are in PostgreSQL already; `changes` has those after it. */
   position: number;
   changes: Mailbox<Change>;
+}
+
+interface Listened {
+  listeners: Set<(names: string[]) => void>;
+  listening: Promise<void> | undefined;
 }
 
 const CHECK_INTERVAL_MS = 5_000;
@@ -63,10 +68,9 @@ export class RealtimeRouter {
   readonly #feeds = new Map<string, Promise<OwnerFeed>>();
   readonly #ready = new Map<string, OwnerFeed>();
   readonly #channels = new Map<number, Promise<void>>();
-  readonly #queueListeners = new Set<(queues: string[]) => void>();
+  readonly #listened = new Map<(prefix: string, lane: string) => string, Listened>();
   readonly #lanes: { name: string; pubsub: RedisPubSub; connections: Redis[] }[];
   readonly #check: NodeJS.Timeout;
-  #queues: Promise<void> | undefined;
 
   constructor(broker: Broker, options: RouterOptions) {
     this.#broker = broker;
@@ -100,17 +104,13 @@ export class RealtimeRouter {
   }
 
   /** Calls `listener` with the names of queues whose counts may have changed; returns how to end it. */
-  async onQueueChange(listener: (queues: string[]) => void): Promise<() => void> {
-    this.#queueListeners.add(listener);
-    this.#queues ??= this.#listen(
-      (lane) => queuesChannel(this.#broker.prefix, lane),
-      (message) => {
-        const queues = message.split(',');
-        for (const each of this.#queueListeners) each(queues);
-      },
-    );
-    await this.#queues;
-    return () => this.#queueListeners.delete(listener);
+  onQueueChange(listener: (queues: string[]) => void): Promise<() => void> {
+    return this.#onNames(queuesChannel, listener);
+  }
+
+  /** Calls `listener` with the ids of operations that have gone on; returns how to end it. */
+  onOperationChange(listener: (ids: string[]) => void): Promise<() => void> {
+    return this.#onNames(operationsChannel, listener);
   }
 
   /** Calls `listener` with what is said about revoked credentials. Settles once Redis is listened to. */
@@ -178,6 +178,26 @@ export class RealtimeRouter {
         isLate = true;
       }),
     ]);
+  }
+
+  /** On a channel whose messages are names with commas between. */
+  async #onNames(
+    channelOf: (prefix: string, lane: string) => string,
+    listener: (names: string[]) => void,
+  ): Promise<() => void> {
+    const known = this.#listened.get(channelOf);
+    const listened = known ?? { listeners: new Set(), listening: undefined };
+    this.#listened.set(channelOf, listened);
+    listened.listeners.add(listener);
+    listened.listening ??= this.#listen(
+      (lane) => channelOf(this.#broker.prefix, lane),
+      (message) => {
+        const names = message.split(',');
+        for (const each of listened.listeners) each(names);
+      },
+    );
+    await listened.listening;
+    return () => listened.listeners.delete(listener);
   }
 
   #listenToChannel(channel: number): Promise<void> {

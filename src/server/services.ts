@@ -15,6 +15,7 @@ import { openConfiguredDatabase } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import { OperationWatcher } from '../operations/watch-operations.ts';
 import { DrainingQueues } from '../queues/draining-queues.ts';
 import { QueueWatcher } from '../queues/watch-queues.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
@@ -65,6 +66,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
+  const operationWatcher = new OperationWatcher(database, router, logger);
   const workerWatcher = new WorkerWatcher(broker, logger);
   const workWatcher = new WorkWatcher(broker, logger);
   return {
@@ -97,6 +99,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       perUser: config.USER_RATE_LIMIT_PER_HOUR,
     }),
     queueWatcher,
+    operationWatcher,
     workerWatcher,
     workWatcher,
     maxResultBytes: config.MAX_RESULT_BYTES,
@@ -118,7 +121,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     waitReasons: createWaitReasons(broker, logger),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
-      const watchers = [queueWatcher, workerWatcher, workWatcher];
+      const watchers = [queueWatcher, operationWatcher, workerWatcher, workWatcher];
       await Promise.all([router.close(reason), ...watchers.map((watcher) => watcher.close(reason))]);
     },
     close: async () => {

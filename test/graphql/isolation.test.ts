@@ -9,6 +9,7 @@ let owner: TestUser;
 let stranger: TestUser;
 let task: { id: string; type: string; queue: string };
 let scheduleId: string;
+let operationId: string;
 
 beforeAll(async () => {
   app = await setupApi();
@@ -21,6 +22,7 @@ beforeAll(async () => {
   task = { id: data.createTask.id, type: 'secret', queue: 'secret' };
   const made = await owner.call(`mutation { ${CREATE_SCHEDULE} }`);
   scheduleId = made.data.createSchedule.id;
+  operationId = (await owner.call('mutation { retryTasks(where: { queue: ["secret"] }) { id } }')).data.retryTasks.id;
 });
 afterAll(() => app.close());
 
@@ -40,6 +42,12 @@ const refusesWork = async (operation: string) => {
   expect(errorOf(await stranger.call(`mutation { ${operation} }`))).toEqual({ code: 'FORBIDDEN' });
   const key = 'mutation { createApiKey(input: { name: "mine", scopes: [WORKER] }) { secret } }';
   expect(errorOf(await stranger.call(key))).toEqual({ code: 'FORBIDDEN' });
+};
+
+/** What operations do with whose tasks is tried in test/operations. */
+const concernsOwnTasks = async (mutation: string) => {
+  const { data } = await stranger.call(`mutation { ${mutation}(where: { ids: ["${task.id}"] }) { ownerId } }`);
+  expect(data[mutation]).toEqual({ ownerId: stranger.id });
 };
 
 const refusal = (subscription: Promise<unknown>) =>
@@ -151,6 +159,32 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
   },
   deleteSchedule: () => refusesChange('deleteSchedule(id: $id)'),
   runScheduleNow: () => refusesChange('runScheduleNow(id: $id)'),
+  operation: async () => {
+    expect((await stranger.call(`{ operation(id: "${operationId}") { id } }`)).data).toEqual({ operation: null });
+    expect((await owner.call(`{ operation(id: "${operationId}") { id } }`)).data.operation).toEqual({
+      id: operationId,
+    });
+  },
+  operations: async () => {
+    const query = '{ operations { edges { node { id } } } }';
+    expect((await owner.call(query)).data.operations.edges).toContainEqual({ node: { id: operationId } });
+    expect((await (await app.user()).call(query)).data.operations.edges).toEqual([]);
+  },
+  retryTasks: () => concernsOwnTasks('retryTasks'),
+  cancelTasks: () => concernsOwnTasks('cancelTasks'),
+  deleteTasks: () => concernsOwnTasks('deleteTasks'),
+  cancelOperation: async () => {
+    const refused = await stranger.call(`mutation { cancelOperation(id: "${operationId}") { id } }`);
+    expect(errorOf(refused)).toEqual({ code: 'NOT_FOUND' });
+    const { finishedAt } = await app.database.operation.findUniqueOrThrow({ where: { id: operationId } });
+    expect(finishedAt).toBeNull();
+  },
+  operationUpdated: async () => {
+    const watch = `subscription { operationUpdated(id: "${operationId}") { id } }`;
+    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
+      code: 'NOT_FOUND',
+    });
+  },
   apiKeys: async () => {
     await app.keyOf(owner);
     expect((await stranger.call('{ apiKeys { id } }')).data.apiKeys).toEqual([]);
@@ -230,6 +264,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
 /** Shared by all owners, or open to everybody. */
 const SHARED = [
   'drainQueue',
+  'purgeQueue',
   'login',
   'pauseQueue',
   'queue',

@@ -111,6 +111,14 @@ export const AUDIT_ENTRIES_TO_DELETE: ExpiredRows = {
   values: ({ audit }) => unlessKept(audit),
 };
 
+const OLD_OPERATIONS = 'operations WHERE finished_at <= $1';
+
+export const OPERATIONS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${OLD_OPERATIONS}`,
+  sweep: `DELETE FROM operations WHERE id IN (SELECT id FROM ${OLD_OPERATIONS} ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  values: ({ operations }) => [operations],
+};
+
 /** Sweeps batch after batch, each in a transaction of its own. @returns how many rows */
 export const sweepRows = async (session: Session, rows: ExpiredRows, limits: Limits): Promise<number> => {
   const values = rows.values(limits);

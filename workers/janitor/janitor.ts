@@ -5,6 +5,7 @@ import {
   countRows,
   DEAD_LETTERS_TO_DELETE,
   type ExpiredRows,
+  OPERATIONS_TO_DELETE,
   ORPHANED_KEYS_TO_DELETE,
   QUEUE_MINUTES_TO_DELETE,
   strayTasksToDelete,
@@ -49,6 +50,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
+  { name: 'delete operations', run: (run) => sweepInto(run, 'operationsDeleted', OPERATIONS_TO_DELETE) },
   { name: 'delete audit entries', run: (run) => sweepInto(run, 'auditEntriesDeleted', AUDIT_ENTRIES_TO_DELETE) },
 ];
 
@@ -92,6 +94,7 @@ const sweepInto = async (
     | 'tasksDeleted'
     | 'deadLettersDeleted'
     | 'queueMinutesDeleted'
+    | 'operationsDeleted'
     | 'auditEntriesDeleted',
   rows: ExpiredRows,
 ): Promise<void> => {

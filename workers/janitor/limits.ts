@@ -26,6 +26,8 @@ export interface Limits {
   tasks: Readonly<Record<EndedStatus, Date | null>>;
   queueMinutes: Date | null;
   audit: Date | null;
+  /** The end of an operation. */
+  operations: Date;
 }
 
 export const ENDED_STATUSES = ['COMPLETED', 'FAILED', 'CANCELLED'] as const satisfies readonly TaskStatus[];
@@ -33,6 +35,8 @@ export type EndedStatus = (typeof ENDED_STATUSES)[number];
 
 const HOUR_MS = 60 * 60 * 1_000;
 const DAY_MS = 24 * HOUR_MS;
+/** How long operations that have ended are shown. */
+const OPERATION_RETENTION_DAYS = 30;
 
 /** @param now by PostgreSQL's clock, which also dates the rows */
 export const limitsAt = (now: Date, settings: RetentionSettings): Limits => {
@@ -49,6 +53,7 @@ export const limitsAt = (now: Date, settings: RetentionSettings): Limits => {
       CANCELLED: before(settings.CANCELLED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
     },
     queueMinutes: before(settings.QUEUE_MINUTES_RETENTION_DAYS, DAY_MS),
+    operations: new Date(now.getTime() - OPERATION_RETENTION_DAYS * DAY_MS),
     audit: before(settings.AUDIT_RETENTION_DAYS, DAY_MS),
   };
 };

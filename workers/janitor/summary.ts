@@ -18,6 +18,8 @@ export interface Summary {
   /** Of failed tasks whose day was dropped. */
   deadLettersDeleted: number;
   queueMinutesDeleted: number;
+  /** That ended 30 days ago. */
+  operationsDeleted: number;
   auditEntriesDeleted: number;
   /** Steps that failed, with the reason; the others were done all the same. */
   failures: { step: string; reason: string }[];
@@ -36,6 +38,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   tasksDeleted: 0,
   deadLettersDeleted: 0,
   queueMinutesDeleted: 0,
+  operationsDeleted: 0,
   auditEntriesDeleted: 0,
   failures: [],
 });
@@ -52,6 +55,7 @@ export const describeSummary = (summary: Summary): string => {
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
     `dead letters: ${summary.deadLettersDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,
+    `operations: ${summary.operationsDeleted} deleted`,
     `audit entries: ${summary.auditEntriesDeleted} deleted`,
     `days of partitions: ${summary.partitionDaysMade} made`,
     ...failures.map(({ step, reason }) => `could not ${step}: ${reason}`),

@@ -7,13 +7,17 @@ import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
 import { whileBusy } from '../../src/database/while-busy.ts';
 import { Leader } from './leader.ts';
+import { startOperationRunner } from './operation-runner.ts';
 import { startScheduleRunner } from './schedule-runner.ts';
 import { manageShard } from './shard-manager.ts';
 
 export interface ManagerOptions {
   broker: Broker;
   database: Database;
-  config: Pick<Config, 'LEASE_MS' | 'LEADER_LEASE_MS' | 'RECONCILE_INTERVAL_MS' | 'MAX_PAYLOAD_BYTES'>;
+  config: Pick<
+    Config,
+    'LEASE_MS' | 'LEADER_LEASE_MS' | 'RECONCILE_INTERVAL_MS' | 'MAX_PAYLOAD_BYTES' | 'CANCEL_GRACE_MS'
+  >;
   logger: Logger;
 }
 
@@ -30,7 +34,7 @@ const PARTITION_INTERVAL_MS = 60 * 60 * 1000;
 const DAYS_AHEAD = 8;
 
 /**
- * Starts a manager: it leads its fair share of the shards, and stands by for the others. Beside that it serves schedules.
+ * Starts a manager: it leads its fair share of the shards, and stands by for the others. Beside that it serves schedules and operations.
  *
  * Every process needs at least one; with two or more, another takes over when one dies.
  */
@@ -77,6 +81,7 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
   void share();
   for (const leader of leaders) leader.start();
   const scheduleRunner = startScheduleRunner({ broker, database, config, logger });
+  const operationRunner = startOperationRunner({ broker, database, config, logger });
   return {
     id,
     leads: () => broker.shards.filter((_, i) => leaders[i]?.isLeading).map((shard) => shard.id),
@@ -84,7 +89,7 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
       for (const timer of timers) clearInterval(timer);
       // First: others may lead its share as soon as they do not count it any more.
       await broker.high.redis.zrem(managersKey(broker.prefix), id).catch(() => undefined);
-      await Promise.all([...leaders.map((leader) => leader.stop()), scheduleRunner.stop()]);
+      await Promise.all([...leaders.map((leader) => leader.stop()), scheduleRunner.stop(), operationRunner.stop()]);
     },
   };
 };

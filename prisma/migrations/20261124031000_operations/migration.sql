@@ -22,6 +22,7 @@ CREATE TABLE "operations" (
   "cursor" UUID,
   "pending" UUID[],
   "tries" INTEGER NOT NULL DEFAULT 0,
+  "broker_count" INTEGER NOT NULL DEFAULT 0,
   "matched" INTEGER NOT NULL DEFAULT 0,
   "done" INTEGER NOT NULL DEFAULT 0,
   "skipped" INTEGER NOT NULL DEFAULT 0,

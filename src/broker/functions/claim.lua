@@ -31,15 +31,6 @@ local function served_lines(batch, queues, types)
   return by_priority
 end
 
--- A task that was cancelled while it waited still stands in its line, since taking it out there means to search the line.
--- It may have been put back since, and stand there twice: as many times as it is stale, it is passed over.
-local function is_stale(batch, id)
-  if batch.has_stale == nil then batch.has_stale = redis.call('EXISTS', batch.tag .. ':stale') == 1 end
-  if not batch.has_stale or redis.call('HEXISTS', batch.tag .. ':stale', id) == 0 then return false end
-  if redis.call('HINCRBY', batch.tag .. ':stale', id, -1) == 0 then redis.call('HDEL', batch.tag .. ':stale', id) end
-  return true
-end
-
 local function claim_one(batch, id, worker, epoch, expiry, reply)
   local tag = batch.tag
   if is_stale(batch, id) then return 0 end

@@ -14,6 +14,7 @@
 --   <tag>:cancelling  hash    id -> reason (JSON) of running tasks that were told to stop
 --   <tag>:cancel-deadlines  zset  id -> when it is ended without its worker, ms
 --   <tag>:stale       hash    id -> how many times it stands in a line though it was taken out (cancelled)
+--   <tag>:purges      hash    operation -> how many tasks it has ended here; gone a day after the last one
 --   <tag>:paused      set     of queues from which nothing is claimed
 --   <tag>:counts      hash    <queue>|<STATUS> -> number
 --   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data); or
@@ -143,6 +144,23 @@ local function commit(batch)
     -- One entry a batch: an XADD an event halves the throughput of the whole shard.
     redis.call('XADD', tag .. ':events', '*', 'at', batch.now, 'e', table.concat(batch.lines, '\n'))
   end
+end
+
+-- A task that was cancelled while it waited still stands in its line, since taking it out there means to search the line.
+-- It may have been put back since, and stand there twice: as many times as it is stale, it is passed over.
+local function is_stale(batch, id)
+  if batch.has_stale == nil then batch.has_stale = redis.call('EXISTS', batch.tag .. ':stale') == 1 end
+  if not batch.has_stale or redis.call('HEXISTS', batch.tag .. ':stale', id) == 0 then return false end
+  if redis.call('HINCRBY', batch.tag .. ':stale', id, -1) == 0 then redis.call('HDEL', batch.tag .. ':stale', id) end
+  return true
+end
+
+-- Ends a task that waits, and that the caller has taken out of its line or out of the scheduled ones; returns its new seq.
+local function end_waiting(batch, id, head, status, reason)
+  local run = read_run(batch.tag, id) or { seq = 1, attempt = 0 }
+  forget(batch.tag, id)
+  transition(batch, id, status, 'CANCELLED', run.seq + 1, run.attempt, head, '', '', reason)
+  return run.seq + 1
 end
 
 -- The run that `token` entitles to, with its parsed head; nil when the lease was lost.

@@ -1,0 +1,81 @@
+import { cancel } from '../broker/calls.ts';
+import type { Broker, Shard } from '../broker/lanes.ts';
+import { plainArray } from '../database/array-literal.ts';
+import type { DatabaseSession } from '../database/client.ts';
+import { hasEnded, type TaskPriority, type TaskStatus } from '../tasks/task-state.ts';
+import type { Operation, Step } from './operation-store.ts';
+
+/**
+ * How often tasks are tried of which the broker knows nothing, though PostgreSQL says that they wait: their submission or
+ * their end is under way. With 250 ms between, that is at least 30 s, in which another manager has taken over what one
+ * that died has left, and submissions that were lost on the way are found again.
+ */
+const MAX_TRIES = 120;
+
+interface PendingTask {
+  id: string;
+  priority: TaskPriority;
+  status: TaskStatus;
+  /** Was it cancelled, or told to stop, by this operation? */
+  isOurs: boolean;
+}
+
+/**
+ * Cancels the pending tasks of an operation. A waiting one ends at once; a running one is told to stop, and counts as done.
+ * It may be repeated at any point: what the broker has done already is known by the reason, which names the operation.
+ *
+ * @param graceMs how long a running task may go on; undefined to leave running ones alone, which then count as skipped
+ * @throws what ioredis throws, and BrokerNotReadyError
+ */
+export const cancelPending = async (
+  session: DatabaseSession,
+  broker: Broker,
+  operation: Operation,
+  graceMs: number | undefined,
+): Promise<Step> => {
+  const tasks = await readPending(session, operation);
+  const isLive = ({ isOurs, status }: PendingTask): boolean => !isOurs && !hasEnded(status);
+  const live = tasks.filter((task) => isLive(task) && task.status !== 'WAITING');
+  const states = await cancelInBroker(broker, live, JSON.stringify(operation.reason), graceMs);
+  const ours = tasks.filter(({ isOurs }) => isOurs).length;
+  const cancelled = [...states.values()].filter((state) => state === 'CANCELLED' || state === 'STOPPING').length;
+  const unknown = live.filter(({ id }) => states.get(id) === 'UNKNOWN').map(({ id }) => id);
+  const isHopeless = unknown.length > 0 && operation.tries + 1 >= MAX_TRIES;
+  const pending = isHopeless ? [] : unknown;
+  const done = ours + cancelled;
+  return {
+    done,
+    skipped: operation.pending.length - done - pending.length,
+    pending,
+    tries: pending.length > 0 ? operation.tries + 1 : 0,
+  };
+};
+
+const readPending = (session: DatabaseSession, { id, pending }: Operation): Promise<PendingTask[]> => {
+  const sorted = pending.toSorted();
+  return session.$queryRaw<PendingTask[]>`
+    SELECT id, priority::text, status::text, status IN ('CANCELLED', 'PROCESSING') AND coalesce(cancel_reason->>'operationId' = ${id}, false) AS "isOurs"
+    FROM tasks
+    WHERE id = ANY(${plainArray(sorted, (each) => each)}::uuid[]) AND id BETWEEN ${sorted[0]}::uuid AND ${sorted.at(-1)}::uuid`;
+};
+
+const cancelInBroker = async (
+  broker: Broker,
+  tasks: readonly PendingTask[],
+  reason: string,
+  graceMs: number | undefined,
+) => {
+  const byShard = new Map<Shard, PendingTask[]>();
+  for (const task of tasks) {
+    const shard = broker.shardFor(task.priority, task.id);
+    byShard.set(shard, [...(byShard.get(shard) ?? []), task]);
+  }
+  const answers = await Promise.all(
+    [...byShard].map(async ([shard, ofShard]) => {
+      const items = ofShard.map(({ id }) => ({ id, reason }));
+      const cancellations = await cancel(shard, { deadlineMs: graceMs ?? '' }, items);
+      return ofShard.map(({ id }, i) => [id, cancellations[i]?.state ?? 'UNKNOWN'] as const);
+    }),
+  );
+  return new Map(answers.flat());
+};

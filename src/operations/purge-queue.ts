@@ -1,0 +1,96 @@
+import { LRUCache } from 'lru-cache';
+import { purge } from '../broker/calls.ts';
+import { BrokerNotReadyError } from '../broker/define-function.ts';
+import { countsKey, lineKey, linesKey, metaKey, purgesKey } from '../broker/keys.ts';
+import type { Broker, Shard } from '../broker/lanes.ts';
+import { type DatabaseSession, Prisma } from '../database/client.ts';
+import type { Operation, Step } from './operation-store.ts';
+import { CHUNK } from './scan-tasks.ts';
+
+/** Purges that are under way in this process. A manager that takes one over begins its pass anew. */
+const MAX_PASSES = 1_000;
+
+/** The way of a purge through the broker, call by call. */
+export type PurgePasses = LRUCache<string, AsyncGenerator<void>>;
+export const createPurgePasses = (): PurgePasses => new LRUCache({ max: MAX_PASSES });
+
+/**
+ * The next waiting tasks of the queue of which Redis may not know yet: those of batches that are still in the outbox. Nothing
+ * else of PostgreSQL has to be searched, since whatever waits and is in no outbox row is known to Redis.
+ *
+ * @returns in order, at most 500
+ */
+export const findUnconfirmed = async (
+  session: DatabaseSession,
+  { queue, cursor, id }: Operation,
+): Promise<string[]> => {
+  const after = cursor === null ? Prisma.empty : Prisma.sql`AND t.id > ${cursor}::uuid`;
+  const rows = await session.$queryRaw<{ id: string }[]>`
+    SELECT DISTINCT t.id FROM outbox o JOIN tasks t ON t.id BETWEEN o.min_id AND o.max_id
+    WHERE t.queue = ${queue} AND t.status IN ('QUEUED', 'SCHEDULED') AND t.id <= ${id}::uuid ${after}
+    ORDER BY t.id LIMIT ${CHUNK}`;
+  return rows.map((row) => row.id);
+};
+
+/**
+ * Ends the next waiting tasks of the queue that Redis knows: up to 500 in one call.
+ *
+ * How many were ended is counted by the broker, with what it did, so that the number is right wherever this was cut off.
+ *
+ * @throws what ioredis throws, and BrokerNotReadyError; then the pass begins anew
+ */
+export const purgeNext = async (broker: Broker, passes: PurgePasses, operation: Operation): Promise<Step> => {
+  const pass = passes.get(operation.id) ?? purgeCalls(broker, operation);
+  passes.set(operation.id, pass);
+  let isOver: boolean;
+  try {
+    isOver = (await pass.next()).done === true;
+  } catch (error) {
+    passes.delete(operation.id);
+    throw error;
+  }
+  const brokerCount = await readCount(broker, operation.id);
+  // A Redis that lost its data counts from 0 again.
+  const done = brokerCount >= operation.brokerCount ? brokerCount - operation.brokerCount : brokerCount;
+  if (isOver) passes.delete(operation.id);
+  return { matched: done, done, brokerCount, isOver };
+};
+
+async function* purgeCalls(broker: Broker, { id, queue, reason }: Operation): AsyncGenerator<void> {
+  const name = queue ?? '';
+  const args = { operation: id, before: id, reason: JSON.stringify(reason), queue: name };
+  for (const shard of broker.shards) await requireWhole(shard);
+  // First those that are not due: when they come due meanwhile, they are found in a line.
+  for (const shard of broker.shards) {
+    if (!(await shard.lane.redis.hexists(countsKey(shard.tag), `${name}|SCHEDULED`))) continue;
+    let cursor = '0';
+    do {
+      ({ cursor } = await purge(shard, { ...args, limit: CHUNK, line: '', cursor }));
+      yield;
+    } while (cursor !== '0');
+  }
+  for (const shard of broker.shards) {
+    const { redis } = shard.lane;
+    for (const line of await redis.smembers(linesKey(shard.tag))) {
+      if (line.split('|')[1] !== name) continue;
+      let left = await redis.llen(lineKey(shard.tag, line));
+      while (left > 0) {
+        const { looked } = await purge(shard, { ...args, limit: Math.min(left, CHUNK), line, cursor: '' });
+        left = looked === 0 ? 0 : left - looked;
+        yield;
+      }
+    }
+  }
+}
+
+/** A shard that is being rebuilt does not have all its tasks yet. */
+const requireWhole = async ({ id, tag, lane }: Shard): Promise<void> => {
+  if ((await lane.redis.hget(metaKey(tag), 'state')) !== 'ready') {
+    throw new BrokerNotReadyError(`the shard ${id} waits to be rebuilt`);
+  }
+};
+
+const readCount = async (broker: Broker, operationId: string): Promise<number> => {
+  const counts = await Promise.all(broker.shards.map(({ lane, tag }) => lane.redis.hget(purgesKey(tag), operationId)));
+  return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
+};

@@ -1,0 +1,279 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { claim } from '../../src/broker/calls.ts';
+import { type Manager, startManager } from '../../workers/manager/manager.ts';
+import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { silent } from '../support/factory.ts';
+import { makeEndedTasks } from '../support/many-tasks.ts';
+import { query, waitFor } from '../support/setup.ts';
+import { subscribe } from '../support/sockets.ts';
+
+let app: ApiApp;
+let manager: Manager;
+let owner: TestUser;
+let stranger: TestUser;
+
+beforeAll(async () => {
+  app = await setupApi({ settings: { LEADER_LEASE_MS: '600', RECONCILE_INTERVAL_MS: '100', SHARDS_PER_LANE: '2' } });
+  manager = startManager({ broker: app.broker, database: app.database, config: app.config, logger: silent });
+  await waitFor(() => manager.leads().length === app.broker.shards.length);
+  stranger = await app.user();
+});
+afterAll(async () => {
+  await manager.stop();
+  await app.close();
+});
+
+const FIELDS = 'id kind status where isDryRun ownerId actorId matched done skipped error finishedAt';
+type Kind = 'retryTasks' | 'cancelTasks' | 'deleteTasks';
+type Where = Record<string, unknown>;
+
+const begin = (user: Pick<TestUser, 'call'>, kind: Kind, where: Where, more: Where = {}) =>
+  user.call(
+    `mutation ($where: TaskWhere!, $all: Boolean, $dryRun: Boolean) { ${kind}(where: $where, all: $all, dryRun: $dryRun) { ${FIELDS} } }`,
+    { where, ...more },
+  );
+const start = async (user: Pick<TestUser, 'call'>, kind: Kind, where: Where, more: Where = {}) =>
+  (await begin(user, kind, where, more)).data[kind];
+const ended = async (id: string, user = owner) => {
+  const watch = await subscribe(app.yoga, user.headers, `subscription { operationUpdated(id: "${id}") { ${FIELDS} } }`);
+  return (await watch.rest()).at(-1);
+};
+const done = async (user: TestUser, kind: Kind, where: Where, more: Where = {}) =>
+  ended((await start(user, kind, where, more)).id, user);
+const countsOf = async (ownerId: string, more: object = {}) => {
+  const groups = await app.database.task.groupBy({ by: ['status'], where: { ownerId, ...more }, _count: true });
+  return Object.fromEntries(groups.map(({ status, _count }) => [status, _count]));
+};
+const submit = async (user: TestUser, count: number, more: object = {}): Promise<string[]> => {
+  const inputs = Array.from({ length: count }, () => ({ type: 'echo', ...more }));
+  const { data } = await user.call('mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }', {
+    inputs,
+  });
+  return data.createTasks.map(({ id }: { id: string }) => id);
+};
+/** Makes each transaction that changes tasks last longer, until the test is over. */
+const linger = async (ms: number): Promise<void> => {
+  await query(
+    app.databaseUrl,
+    `CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(${ms / 1_000}); RETURN NULL; END $$;
+     CREATE TRIGGER linger AFTER UPDATE ON operations FOR EACH STATEMENT EXECUTE FUNCTION linger()`,
+  );
+  onTestFinished(async () => {
+    await query(app.databaseUrl, 'DROP FUNCTION linger CASCADE');
+  });
+};
+
+describe('an operation on 5,000 tasks', () => {
+  const COUNT = 5_000;
+
+  test('puts them back, and no others; its dry run said so before', async () => {
+    owner = await app.user();
+    await makeEndedTasks(app, { ownerId: owner.id, count: COUNT, status: 'FAILED', queue: 'a' });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 30, status: 'FAILED', queue: 'b' });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 20, status: 'COMPLETED', queue: 'a' });
+    await makeEndedTasks(app, { ownerId: stranger.id, count: 10, status: 'FAILED', queue: 'a' });
+    const where = { queue: ['a'] };
+    const dry = await done(owner, 'retryTasks', where, { dryRun: true });
+    expect(dry).toMatchObject({ kind: 'RETRY', status: 'COMPLETED', isDryRun: true, where });
+    expect(dry).toMatchObject({ matched: COUNT + 20, done: COUNT, skipped: 20, error: null });
+    expect(await countsOf(owner.id)).toEqual({ FAILED: COUNT + 30, COMPLETED: 20 });
+
+    const real = await done(owner, 'retryTasks', where);
+    expect(real).toMatchObject({ matched: dry.matched, done: dry.done, skipped: dry.skipped, isDryRun: false });
+    expect(await countsOf(owner.id)).toEqual({ QUEUED: COUNT, FAILED: 30, COMPLETED: 20 });
+    expect(await countsOf(stranger.id)).toEqual({ FAILED: 10 });
+    expect(await app.database.deadLetter.count({ where: { ownerId: owner.id } })).toBe(30);
+    await waitFor(
+      async () => (await owner.call('{ queue(name: "a") { counts { queued } } }')).data.queue.counts.queued === COUNT,
+      { what: 'Redis has them all' },
+    );
+  });
+
+  test('cancels them, and no others; its dry run said so before', async () => {
+    owner = await app.user();
+    await submit(owner, COUNT - 500, { queue: 'c', tags: ['x'] });
+    await submit(owner, 250, { queue: 'c', tags: ['x'], runAt: '2999-01-01T00:00:00Z' });
+    await submit(owner, 250, { queue: 'c', tags: ['x'], priority: 'HIGH' });
+    await submit(owner, 10, { queue: 'c' });
+    await submit(stranger, 10, { queue: 'c', tags: ['x'] });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 20, status: 'COMPLETED', queue: 'c', tags: ['x'] });
+    const where = { tags: ['x'] };
+    const dry = await done(owner, 'cancelTasks', where, { dryRun: true });
+    expect(dry).toMatchObject({ matched: COUNT + 20, done: COUNT, skipped: 20 });
+    const real = await done(owner, 'cancelTasks', where);
+    expect(real).toMatchObject({ matched: COUNT + 20, done: COUNT, skipped: 20, status: 'COMPLETED' });
+    await waitFor(async () => (await countsOf(owner.id)).CANCELLED === COUNT, { what: 'all are recorded' });
+    expect(await countsOf(owner.id)).toEqual({ CANCELLED: COUNT, QUEUED: 10, COMPLETED: 20 });
+    expect(await countsOf(stranger.id, { queue: 'c' })).toEqual({ QUEUED: 10 });
+  });
+
+  test('deletes them with all that belongs to them, and no others; its dry run said so before', async () => {
+    owner = await app.user();
+    const ids = await makeEndedTasks(app, { ownerId: owner.id, count: COUNT, status: 'FAILED', queue: 'd' });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 5, status: 'COMPLETED', queue: 'other' });
+    const live = await submit(owner, 7, { queue: 'd' });
+    await makeEndedTasks(app, { ownerId: stranger.id, count: 10, status: 'FAILED', queue: 'd' });
+    const where = { queue: ['d'] };
+    const dry = await done(owner, 'deleteTasks', where, { dryRun: true });
+    expect(dry).toMatchObject({ matched: COUNT + 7, done: COUNT, skipped: 7 });
+    const real = await done(owner, 'deleteTasks', where);
+    expect(real).toMatchObject({ matched: COUNT + 7, done: COUNT, skipped: 7, status: 'COMPLETED' });
+    expect(await countsOf(owner.id)).toEqual({ QUEUED: live.length, COMPLETED: 5 });
+    expect(await countsOf(stranger.id, { queue: 'd' })).toEqual({ FAILED: 10 });
+    const among = { taskId: { in: ids } };
+    const left = await Promise.all([
+      app.database.taskEvent.count({ where: among }),
+      app.database.taskLog.count({ where: among }),
+      app.database.deadLetter.count({ where: among }),
+    ]);
+    expect(left).toEqual([0, 0, 0]);
+    expect((await owner.call(`{ task(id: "${ids[0]}") { id } }`)).data.task).toBeNull();
+  });
+});
+
+describe('an operation', () => {
+  test('takes a filter, or a word that all tasks are meant', async () => {
+    owner = await app.user();
+    for (const where of [{}, { ids: null, status: null }]) {
+      expect(errorOf(await begin(owner, 'deleteTasks', where))).toEqual({ code: 'BAD_USER_INPUT', field: 'where' });
+    }
+    expect(errorOf(await begin(owner, 'deleteTasks', { queue: ['A'] }))).toMatchObject({ field: 'where.queue.0' });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 3, status: 'COMPLETED' });
+    expect(await done(owner, 'deleteTasks', { ids: [] })).toMatchObject({ matched: 0, done: 0 });
+    expect(await done(owner, 'deleteTasks', {}, { all: true })).toMatchObject({ matched: 3, done: 3 });
+  });
+
+  test('finds tasks by id, by time, and dead letters among others', async () => {
+    owner = await app.user();
+    const failed = await makeEndedTasks(app, { ownerId: owner.id, count: 1_200, status: 'FAILED' });
+    const completed = await makeEndedTasks(app, { ownerId: owner.id, count: 3, status: 'COMPLETED' });
+    const ids = [completed[0], failed[1], failed[0]?.toUpperCase(), '01900000-0000-7000-8000-000000000000'];
+    expect(await done(owner, 'retryTasks', { ids })).toMatchObject({ matched: 3, done: 2, skipped: 1 });
+    const past = { createdBefore: '2020-01-01T00:00:00Z' };
+    expect(await done(owner, 'retryTasks', past)).toMatchObject({ matched: 0 });
+    expect(
+      await done(owner, 'deleteTasks', { createdAfter: '2020-01-01T00:00:00Z', status: ['COMPLETED'] }),
+    ).toMatchObject({ matched: 3, done: 3 });
+    expect(await done(owner, 'retryTasks', { status: ['FAILED'] })).toMatchObject({ matched: 1_198, done: 1_198 });
+    expect(await countsOf(owner.id)).toEqual({ QUEUED: 1_200 });
+  });
+
+  test('leaves alone what is submitted after it', async () => {
+    owner = await app.user();
+    await submit(owner, 10, { queue: 'e' });
+    const { id } = await start(owner, 'cancelTasks', { queue: ['e'] });
+    await submit(owner, 10, { queue: 'e' });
+    expect(await ended(id)).toMatchObject({ matched: 10, done: 10 });
+    await waitFor(async () => (await countsOf(owner.id)).CANCELLED === 10);
+    expect(await countsOf(owner.id)).toEqual({ CANCELLED: 10, QUEUED: 10 });
+  });
+
+  test('tells running tasks to stop, with its reason', async () => {
+    owner = await app.user();
+    const [id = ''] = await submit(owner, 1, { queue: 'f' });
+    const shard = app.broker.shardFor('NORMAL', id);
+    const served = { queues: 'f', types: 'echo' };
+    const claimed = await waitFor(async () => {
+      const claims = await claim(shard, { worker: 'w', limit: 1, leaseMs: 60_000, lowFirst: 0, ...served });
+      return claims[0];
+    });
+    expect(claimed.id).toBe(id);
+    await waitFor(async () => (await countsOf(owner.id)).PROCESSING === 1);
+    const { data } = await owner.call(
+      'mutation { cancelTasks(where: { queue: ["f"] }, reason: "a mistake") { id reason } }',
+    );
+    expect(data.cancelTasks.reason).toBe('a mistake');
+    expect(await ended(data.cancelTasks.id)).toMatchObject({ matched: 1, done: 1, skipped: 0 });
+    const task = await waitFor(async () => {
+      const answer = await owner.call(`{ task(id: "${id}") { status cancelRequestedAt cancelReason } }`);
+      return answer.data.task.cancelRequestedAt !== null && answer.data.task;
+    });
+    expect(task).toMatchObject({ status: 'PROCESSING', cancelReason: 'a mistake' });
+  });
+
+  test('does not put tasks into a queue that is draining', async () => {
+    owner = await app.user();
+    await makeEndedTasks(app, { ownerId: owner.id, count: 3, status: 'FAILED', queue: 'open' });
+    await makeEndedTasks(app, { ownerId: owner.id, count: 4, status: 'FAILED', queue: 'shut' });
+    await app.database.queue.create({ data: { name: 'shut', isDraining: true } });
+    for (const dryRun of [true, false]) {
+      expect(await done(owner, 'retryTasks', { status: ['FAILED'] }, { dryRun })).toMatchObject({
+        done: 3,
+        skipped: 4,
+      });
+    }
+  });
+
+  test('shares tasks with another one: each is deleted or put back, and counted once', async () => {
+    owner = await app.user();
+    await makeEndedTasks(app, { ownerId: owner.id, count: 3_000, status: 'FAILED' });
+    const begun = await Promise.all(
+      (['retryTasks', 'deleteTasks', 'retryTasks', 'deleteTasks'] as const).map((kind) =>
+        start(owner, kind, { status: ['FAILED'] }),
+      ),
+    );
+    const outcomes = await Promise.all(begun.map(({ id }) => ended(id)));
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(4).fill('COMPLETED'));
+    const [retried, deleted] = [0, 1].map((i) => outcomes[i].done + outcomes[i + 2].done) as [number, number];
+    expect(retried + deleted).toBe(3_000);
+    expect(await countsOf(owner.id)).toEqual(retried > 0 ? { QUEUED: retried } : {});
+  });
+
+  test('shows how far it is, at most four times a second, and its end', async () => {
+    owner = await app.user();
+    await makeEndedTasks(app, { ownerId: owner.id, count: 5_000, status: 'CANCELLED' });
+    await linger(100);
+    const { id } = await start(owner, 'retryTasks', { status: ['CANCELLED'] });
+    const startedAt = performance.now();
+    const watch = await subscribe(
+      app.yoga,
+      owner.headers,
+      `subscription { operationUpdated(id: "${id}") { status done } }`,
+    );
+    const states = await watch.rest();
+    expect(states.at(-1)).toEqual({ status: 'COMPLETED', done: 5_000 });
+    const counts = states.map((state) => state.done as number);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(counts.some((count) => count > 0 && count < 5_000)).toBe(true);
+    expect(states.length).toBeLessThanOrEqual((performance.now() - startedAt) / 250 + 2);
+  });
+
+  test('can be ended in the middle; what it did stays done', async () => {
+    owner = await app.user();
+    await makeEndedTasks(app, { ownerId: owner.id, count: 5_000, status: 'COMPLETED' });
+    await linger(100);
+    const { id } = await start(owner, 'deleteTasks', { status: ['COMPLETED'] });
+    const watch = await subscribe(
+      app.yoga,
+      owner.headers,
+      `subscription { operationUpdated(id: "${id}") { done status } }`,
+    );
+    for (;;) if ((await watch.take(1))[0].done > 0) break;
+    const cancel = () => owner.call(`mutation { cancelOperation(id: "${id}") { status done finishedAt } }`);
+    const { data } = await cancel();
+    expect(data.cancelOperation.status).toBe('CANCELLED');
+    expect(data.cancelOperation.done).toBeLessThan(5_000);
+    expect((await watch.rest()).at(-1)).toEqual({ status: 'CANCELLED', done: data.cancelOperation.done });
+    expect(await countsOf(owner.id)).toEqual({ COMPLETED: 5_000 - data.cancelOperation.done });
+    expect(errorOf(await cancel())).toEqual({ code: 'CONFLICT' });
+  });
+
+  test('is one of at most a hundred of its user that have not ended', async () => {
+    owner = await app.user();
+    // Not to be tried again before the year 2999, so that no manager takes them.
+    const data = Array.from({ length: 100 }, (_, i) => ({
+      id: `01900000-0000-7000-8000-${String(i).padStart(12, '0')}`,
+      ownerId: owner.id,
+      actorId: owner.id,
+      kind: 'RETRY' as const,
+      filter: {},
+      isDryRun: false,
+      tries: 1,
+      updatedAt: new Date('2999-01-01'),
+    }));
+    await app.database.operation.createMany({ data });
+    const refused = errorOf(await begin(owner, 'retryTasks', { queue: ['x'] }));
+    expect(refused).toEqual({ code: 'CONFLICT', limit: 100 });
+    await app.database.operation.deleteMany({ where: { actorId: owner.id } });
+  });
+});

@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Broker } from '../../src/broker/lanes.ts';
+import { isBrokerOutage } from '../../src/broker/outage.ts';
+import type { Config } from '../../src/config.ts';
+import type { Database } from '../../src/database/client.ts';
+import { isDatabaseOutage } from '../../src/database/outage.ts';
+import { quietly } from '../../src/logger.ts';
+import { createPurgePasses } from '../../src/operations/purge-queue.ts';
+import { type WorkServices, workOnOperations } from '../../src/operations/work-on-operations.ts';
+import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
+import { TaskWriter } from '../../src/tasks/task-writer.ts';
+
+/** How long it sleeps where there is nothing to do, in ms: one look into a small index, then. */
+const IDLE_MS = 500;
+/** How long it sleeps after a failure, in ms. */
+const FAILURE_MS = 1_000;
+/** The longest rest between two steps, in ms. It rests as long as it worked: others get half of the time at least. */
+const MAX_REST_MS = 200;
+
+export interface OperationRunnerOptions {
+  broker: Broker;
+  database: Database;
+  config: Pick<Config, 'CANCEL_GRACE_MS' | 'RECONCILE_INTERVAL_MS'>;
+  logger: Logger;
+}
+
+export interface OperationRunner {
+  /** Finishes the step that is under way. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Works on operations, step by step. Every manager does it, without a leader: the rows' locks in PostgreSQL share the work,
+ * and when a manager dies its locks end and another one goes on.
+ */
+export const startOperationRunner = ({ broker, database, config, logger }: OperationRunnerOptions): OperationRunner => {
+  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
+  const taskWriter = new TaskWriter(database, broker, epochs, logger);
+  const stopping = new AbortController();
+  const services: WorkServices = {
+    broker,
+    database,
+    taskWriter,
+    cancelGraceMs: config.CANCEL_GRACE_MS,
+    purgePasses: createPurgePasses(),
+    failures: new Map(),
+    logger,
+  };
+  const running = run(services, epochs, stopping.signal);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+      epochs.close();
+      await taskWriter.close();
+    },
+  };
+};
+
+const run = async (services: WorkServices, epochs: Epochs, signal: AbortSignal): Promise<void> => {
+  const { broker, logger } = services;
+  const reportOutage = quietly(logger, 'operations wait for PostgreSQL or Redis');
+  // Without knowing the epochs it could hand nothing over to Redis: what it retries would wait for the reconciler.
+  await Promise.race([broker.ready(), sleep(FAILURE_MS, signal)]);
+  await epochs.refresh();
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    try {
+      const hasWorked = await workOnOperations(services);
+      await sleep(hasWorked ? Math.min(performance.now() - startedAt, MAX_REST_MS) : IDLE_MS, signal);
+    } catch (error) {
+      if (isDatabaseOutage(error) || isBrokerOutage(error)) reportOutage(error as Error);
+      else logger.error({ err: error }, 'could not work on an operation; will try again');
+      await sleep(FAILURE_MS, signal);
+    }
+  }
+};
+
+/** @returns at once when the signal aborts */
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  delay(ms, undefined, { signal }).catch(() => undefined);
