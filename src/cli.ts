@@ -82,6 +82,26 @@ program
     process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
   });
 
+const payloadIndex = program
+  .command('payload-index')
+  .description('Makes or drops an index that finds tasks by what stands in their payloads. Needs PostgreSQL.');
+
+payloadIndex
+  .command('create')
+  .description('Makes it while everything goes on. Submissions cost more from then on: see docs/search.md.')
+  .action(async () => {
+    const { runCreatePayloadIndex } = await import('./database/payload-index.ts');
+    await runCreatePayloadIndex();
+  });
+
+payloadIndex
+  .command('drop')
+  .description('Drops it. Searches by payload still work, but look at task after task.')
+  .action(async () => {
+    const { runDropPayloadIndex } = await import('./database/payload-index.ts');
+    await runDropPayloadIndex();
+  });
+
 const users = program.command('users').description('Lists users, and says which of them are admins. Needs PostgreSQL.');
 
 users

@@ -1,6 +1,7 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
+import { createPayloadIndex, dropPayloadIndex } from '../../src/database/payload-index.ts';
 import { findTasks } from '../../src/tasks/find-tasks.ts';
 import type { TaskWhere } from '../../src/tasks/task-where.ts';
 import { recordStatements } from '../support/queries.ts';
@@ -154,6 +155,21 @@ describe(`a search among ${ROWS} tasks`, () => {
     expect(nodes.filter((node) => isWholeScan(node) || /Sort|Gather/.test(node['Node Type']))).toEqual([]);
     const { indexes } = scansOf(nodes);
     expect([...indexes].filter((name) => name !== OWNERS_INDEX && name !== 'tasks_pkey')).toEqual([]);
+  });
+
+  test('by a payload uses an index of payloads where there is one', async () => {
+    await createPayloadIndex(app.databaseUrl);
+    onTestFinished(() => dropPayloadIndex(app.databaseUrl));
+    await client.query('ANALYZE tasks');
+    const sent = recordStatements();
+    const rare = await search({ payload: [{ path: 'customer.id', equals: 77 }] }, {}, sent);
+    expect(rare.ids).toEqual(newest((n) => n % 20000 === 77));
+    expect(scansOf(rare.nodes).indexes).toEqual(new Set(['tasks_payload_idx']));
+    expect(scansOf(rare.nodes).read).toBeLessThanOrEqual(20);
+    // What half of the tasks have is sooner found by looking at one after the other.
+    const usual = await search({ payload: [{ path: 'customer.a\\.b', equals: 3 }] }, { first: 5 }, sent);
+    expect(usual.ids).toEqual(newest((n) => n % 7 === 3, 5));
+    expect(scansOf(usual.nodes).read).toBeLessThan(ROWS / 4);
   });
 
   test('goes on from page to page, forward and backward', async () => {

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StreamedTransition } from '../../../src/broker/event-stream.ts';
-import { sqlState } from '../../../src/database/client.ts';
+import { type Database, sqlState } from '../../../src/database/client.ts';
 import type { Task } from '../../../src/tasks/task-store.ts';
 import { beginTerm } from '../../../workers/manager/reconcile-store.ts';
 import {
@@ -64,6 +64,20 @@ describe('recording a batch', () => {
     });
     expect(await factory.task(b.id)).toMatchObject({ status: 'PROCESSING', seq: 2, attempt: 1, finishedAt: null });
     expect(await findContradictions(app.database)).toEqual([]);
+  });
+
+  test('touches no index: none stands on what a transition changes', async () => {
+    const ownerId = await factory.owner();
+    const [task] = (await factory.submit([{ ownerId, tags: ['indexed'] }])) as [Task];
+    const [start, end] = completion(task, { x: 1 }) as [StreamedTransition, StreamedTransition];
+    const [row] = await app.database.$transaction(async (transaction) => {
+      await recordAll(transaction as unknown as Database, term, [start]);
+      await recordAll(transaction as unknown as Database, term, [end]);
+      return transaction.$queryRaw<{ updates: number; hot: number }[]>`
+        SELECT sum(pg_stat_get_xact_tuples_updated(inhrelid))::int AS updates, sum(pg_stat_get_xact_tuples_hot_updated(inhrelid))::int AS hot
+        FROM pg_inherits WHERE inhparent = 'tasks'::regclass`;
+    });
+    expect(row).toEqual({ updates: 2, hot: 2 });
   });
 
   test('writes several transitions of a task as one update', async () => {
