@@ -2,12 +2,21 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { loadConfig } from './config.ts';
+import { type Config, loadConfig } from './config.ts';
+import type { Logger } from './logger.ts';
 import { exitWith, runProcess } from './run-process.ts';
 
 // Each command loads only what it needs: a worker starts without GraphQL and Prisma, in half the time and memory. What it
 // loads is compiled once a machine.
 enableCompileCache();
+
+interface WorkerCommandOptions {
+  tasks?: string;
+  watch?: boolean;
+  queues?: string;
+  concurrency?: string;
+  builtins: boolean;
+}
 
 const program = new Command('taskflow')
   .description('A distributed task queue with a GraphQL face.')
@@ -49,13 +58,26 @@ program
 
 program
   .command('worker')
-  .description('Runs a worker with the built-in tasks. Needs Redis only.')
-  .action(() =>
-    runProcess('worker', [], async (config, logger) => {
-      const { runWorker } = await import('../workers/tasks/run-worker.ts');
+  .description('Runs a worker with the built-in tasks, and with those of a folder. Needs Redis only.')
+  .option('--tasks <folder>', 'whose .ts and .js files export task types; as WORKER_TASKS does')
+  .option('--watch', 'load them again whenever they change; as WORKER_WATCH does')
+  .option('--queues <names>', 'queues to serve, as "mail,images:5"; as WORKER_QUEUES does')
+  .option('--concurrency <count>', 'how many tasks run at once; as WORKER_CONCURRENCY does')
+  .option('--no-builtins', 'without the built-in tasks; as WORKER_BUILTINS=false does')
+  .action((options: WorkerCommandOptions) => {
+    const settings = {
+      WORKER_TASKS: options.tasks,
+      WORKER_WATCH: options.watch ? 'true' : undefined,
+      WORKER_QUEUES: options.queues,
+      WORKER_CONCURRENCY: options.concurrency,
+      WORKER_BUILTINS: options.builtins ? undefined : 'false',
+    };
+    const start = async (config: Config, logger: Logger) => {
+      const { runWorker } = await import('../workers/sdk/run-worker.ts');
       return runWorker(config, logger);
-    }),
-  );
+    };
+    return runProcess('worker', [], start, settings);
+  });
 
 program
   .command('janitor')

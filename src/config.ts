@@ -178,12 +178,32 @@ const SettingsSchema = z.object({
   WORKER_QUEUES: setting(
     z
       .string()
-      .regex(/^(\*|[a-z0-9._-]{1,64}(,[a-z0-9._-]{1,64})*)$/)
+      .regex(/^(\*|[a-z0-9._-]{1,64}(:[1-9]\d{0,4})?(,[a-z0-9._-]{1,64}(:[1-9]\d{0,4})?)*)$/)
       .default('*'),
     'names',
-    'Queues that a worker serves, with commas between; * for all.',
+    'Queues that a worker serves, with commas between; * for all. `mail:5` runs five tasks of this queue at once, at most.',
   ),
   WORKER_CONCURRENCY: setting(wholeNumber(100, 1, 10_000), 'tasks', 'How many tasks a worker runs at once.'),
+  WORKER_TASKS: setting(
+    z.string().default(''),
+    'folder',
+    'Whose .ts and .js files export further task types for a worker. Empty: none.',
+  ),
+  WORKER_WATCH: setting(
+    z.stringbool().default(false),
+    'true or false',
+    'Loads this folder again whenever it changes; running tasks go on as they began.',
+  ),
+  WORKER_THREADS: setting(
+    wholeNumber(0, 0, 1_024),
+    'threads',
+    'Threads in which a worker runs isolated tasks, at most. 0: as many as the processors allow.',
+  ),
+  WORKER_BUILTINS: setting(
+    z.stringbool().default(true),
+    'true or false',
+    'Whether a worker has the built-in task types.',
+  ),
   MAX_RESULT_BYTES: setting(wholeNumber(1_048_576, 1, 67_108_864), 'bytes', 'Largest result of a task, as JSON.'),
   LEASE_MS: setting(
     wholeNumber(30_000, 300, 3_600_000),
@@ -323,6 +343,9 @@ const crossChecks = (config: Config, needs: readonly Need[]): string[] => {
     problems.push('DATABASE_URL: is not set; say where PostgreSQL is, as postgresql://user:password@host:5432/name');
   }
   if (needs.includes('secret')) problems.push(...signingProblems(config));
+  if (config.WORKER_WATCH && config.WORKER_TASKS === '') {
+    problems.push('WORKER_WATCH: needs WORKER_TASKS, the folder to watch');
+  }
   if (config.PASSWORD_MEMORY_KIB < 8 * config.PASSWORD_PARALLELISM) {
     problems.push('PASSWORD_MEMORY_KIB: must be at least 8 for each thread of PASSWORD_PARALLELISM');
   }
@@ -345,7 +368,8 @@ const weaknessOf = (secret: string, minLength: number): string | undefined => {
   return undefined;
 };
 
-const readEnvironment = (): NodeJS.ProcessEnv => {
+/** The environment, after `.env` in the working folder, if there is one. What it has, `.env` does not change. */
+export const readEnvironment = (): NodeJS.ProcessEnv => {
   try {
     process.loadEnvFile();
   } catch (error) {

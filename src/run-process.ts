@@ -1,4 +1,4 @@
-import { type Config, loadConfig, type Need } from './config.ts';
+import { type Config, loadConfig, type Need, readEnvironment } from './config.ts';
 import { TaskFlowError } from './errors.ts';
 import { createLogger, type Logger } from './logger.ts';
 
@@ -25,13 +25,16 @@ const SAME_SIGNAL_MS = 1_000;
  *
  * @param needs the settings that this kind cannot do without
  * @param start begins the work; what it returns is stopped at the end
+ * @param settings go before those of the environment; undefined ones do not count
  */
 export const runProcess = async (
   name: string,
   needs: readonly Need[],
   start: (config: Config, logger: Logger) => Promise<Running> | Running,
+  settings: Record<string, string | undefined> = {},
 ): Promise<void> => {
-  const config = loadConfig(needs);
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  const config = loadConfig(needs, { ...readEnvironment(), ...Object.fromEntries(given) });
   const logger = createLogger(config.LOG_LEVEL, name);
   const running = await start(config, logger);
   let stoppingSince: number | undefined;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Attempt } from './attempt.ts';
-import type { LogLevel, ParentOutcome, TaskContext } from './define-task.ts';
+import type { ParentOutcome, TaskContext } from './define-task.ts';
 import type { SideReporter } from './side-reporter.ts';
 
 /** What a handler sees of its attempt. Signal and logger are made when a handler first asks for them. */
@@ -56,11 +56,12 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
     return this.#logger;
   }
 
-  progress(percent: number, detail?: unknown): void {
-    this.#side.progress(this.#attempt, percent, detail);
+  // Functions and not methods: handlers take them out of their context, `({ payload, progress }) => …`.
+  get progress(): TaskContext<Payload>['progress'] {
+    return (percent, detail) => this.#side.progress(this.#attempt, percent, detail);
   }
 
-  log(level: LogLevel, message: string, fields?: Record<string, unknown>): void {
-    this.#side.log(this.#attempt, level, message, fields);
+  get log(): TaskContext<Payload>['log'] {
+    return (level, message, fields) => this.#side.log(this.#attempt, level, message, fields);
   }
 }

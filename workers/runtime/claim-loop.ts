@@ -3,7 +3,7 @@ import { type Claim, claim } from '../../src/broker/calls.ts';
 import { wakeKey } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { ShardSource } from './shard-source.ts';
-import type { Slots } from './slots.ts';
+import type { ClaimSlots } from './slots.ts';
 
 export interface ClaimLoopOptions {
   broker: Broker;
@@ -12,11 +12,13 @@ export interface ClaimLoopOptions {
   queues: readonly string[];
   types: readonly string[];
   leaseMs: number;
-  slots: Slots;
+  slots: ClaimSlots;
   /** Whether more slots will be free within a moment, so that one call can fill them together. */
   isFreeingSlots: () => boolean;
   /** Takes over what was claimed, and takes the slots for it. */
   accept: (shard: Shard, claims: readonly Claim[]) => void;
+  /** Told when a claim was answered: slots that it did not fill may serve other loops. It is to wake this one as well. */
+  onClaimed: () => void;
   /** Told when a shard answers again after it failed: it may have lost its data. */
   onRecovered: (shard: Shard) => void;
   logger: Logger;
@@ -126,7 +128,7 @@ export class ClaimLoop {
       if (!source.hasFailed) logger.warn({ err, shard: source.shard.id }, 'claiming failed; trying on');
       source.failClaim();
     }
-    this.wake();
+    this.#options.onClaimed();
   }
 
   #claim(shard: Shard, limit: number, isLowFirst: boolean): Promise<Claim[]> {

@@ -73,6 +73,8 @@ export interface TaskDefinition<Input = unknown, Result = unknown> extends TaskR
   /** JSON object with what `encodeTypeDefaults` writes: `maxAttempts`, `timeoutMs` and `backoff` of tasks that do not say. */
   readonly defaults: string;
   readonly handler: Handler<unknown>;
+  /** Runs in a thread of its own, which loads this module (a file URL) and finds the type among what it exports. */
+  readonly isolate: string | true | undefined;
 }
 
 export interface TaskOptions<Input, Payload, Returned> {
@@ -94,6 +96,13 @@ export interface TaskOptions<Input, Payload, Returned> {
    * and the worker alone checks it. Default: as the library of `payload` writes it.
    */
   payloadJsonSchema?: object | null;
+  /**
+   * Runs the handler in a thread, so that work for the processor neither holds up other tasks nor survives its deadline: at
+   * the deadline, when it is cancelled and when its lease is lost, the handler is told to stop, and killed if it does not.
+   * `true` where a worker loads the file with `--tasks`; else `import.meta.url`, of a module that exports this definition.
+   * Default: false.
+   */
+  isolate?: boolean | string | URL;
   handler: Handler<Payload, Returned>;
 }
 
@@ -119,9 +128,9 @@ export function defineTask(
   // biome-ignore lint/suspicious/noExplicitAny: the signatures above tie them together.
   options: TaskOptions<any, any, any> & { result?: Schema | undefined },
 ): TaskDefinition {
-  const { type, payload, result, retry, timeoutMs, handler } = options;
+  const { type, payload, result, retry, timeoutMs, isolate, handler } = options;
   if (!TASK_TYPE.test(type)) throw new Error(`"${type}" cannot name a task type: it must match ${TASK_TYPE.source}`);
-  const definition = {
+  return brand({
     type,
     payload: payload as Schema | undefined,
     result,
@@ -129,9 +138,21 @@ export function defineTask(
     defaults: encodeTypeDefaults({ ...retry, timeoutMs }),
     // Sound because validation gives the handler what its schema put out.
     handler: handler as Handler<unknown>,
-  };
-  return Object.defineProperty(definition, BRAND, { value: true });
+    isolate: typeof isolate === 'boolean' ? isolate || undefined : isolate?.toString(),
+  });
 }
+
+/** The task types that a module exports, by name or in lists. */
+export const definitionsOf = (module: Record<string, unknown>): TaskDefinition[] => {
+  const exported = Object.values(module).flatMap((value) => (Array.isArray(value) ? (value as unknown[]) : [value]));
+  return [...new Set(exported.filter(isTaskDefinition))];
+};
+
+/** The definition, with the module where a thread finds it, unless it named one itself. */
+export const locateTask = (definition: TaskDefinition, module: string): TaskDefinition =>
+  definition.isolate === true ? brand({ ...definition, isolate: module }) : definition;
+
+const brand = (definition: TaskDefinition): TaskDefinition => Object.defineProperty(definition, BRAND, { value: true });
 
 /** Whether a value was made by defineTask(). */
 export const isTaskDefinition = (value: unknown): value is TaskDefinition =>

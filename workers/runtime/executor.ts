@@ -4,6 +4,8 @@ import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
+import type { Isolation } from './isolation.ts';
+import { toJson } from './json-result.ts';
 import { DoNotRetryError, type Outcome, outcomeOfError } from './outcome.ts';
 import type { Report } from './reporter.ts';
 import { check, type Schema } from './schemas.ts';
@@ -16,6 +18,8 @@ export interface ExecutorOptions {
   maxResultBytes: number;
   logger: Logger;
   side: SideReporter;
+  /** Runs the isolated ones. */
+  isolation: Pick<Isolation, 'run'>;
   report: (attempt: Attempt, report: Report) => void;
 }
 
@@ -29,6 +33,8 @@ export const execute = async (attempt: Attempt, options: ExecutorOptions): Promi
 const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {
   try {
     const { definition, payload } = load(attempt.claim, options.tasks);
+    // Whoever runs it in a thread watches its deadline, too: waiting for a thread does not count.
+    if (definition.isolate) return run(attempt, () => options.isolation.run(attempt, definition), undefined);
     return run(attempt, handlerOf(attempt, definition, payload, options), options.deadlines);
   } catch (error) {
     return outcomeOfError(error);
@@ -80,13 +86,19 @@ export const validate = (definition: TaskDefinition, payload: unknown): unknown 
 /**
  * Calls the handler and waits for the first that settles the attempt: the handler, or who stops it. What a stopped handler
  * does afterwards is ignored.
+ *
+ * @param deadlines watch it; undefined where the handler sees to that
  */
-export const run = async (attempt: Attempt, handler: () => unknown, deadlines: Deadlines): Promise<Outcome> => {
+export const run = async (
+  attempt: Attempt,
+  handler: () => unknown,
+  deadlines: Deadlines | undefined,
+): Promise<Outcome> => {
   const { timeoutMs } = attempt.claim;
-  if (timeoutMs !== undefined) deadlines.watch(attempt, timeoutMs);
+  if (timeoutMs !== undefined) deadlines?.watch(attempt, timeoutMs);
   void settleWith(attempt, handler);
   const outcome = await attempt.outcome;
-  if (timeoutMs !== undefined) deadlines.forget(attempt);
+  if (timeoutMs !== undefined) deadlines?.forget(attempt);
   return outcome;
 };
 
@@ -132,15 +144,6 @@ const encodeResult = (value: unknown, maxResultBytes: number): Report => {
     }
   }
   return { kind: 'complete', result };
-};
-
-const toJson = (value: unknown): string | { problem: string } => {
-  if (value === undefined) return 'null';
-  try {
-    return JSON.stringify(value) ?? { problem: `it is a ${typeof value}` };
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
-  }
 };
 
 const refused = (code: string, message: string): Report => ({

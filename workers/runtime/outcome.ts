@@ -46,6 +46,16 @@ export class RetryAfterError extends Error {
   }
 }
 
+/** Thrown where a handler ran in a thread and failed there: what it threw has become an outcome already. */
+export class ThreadOutcome extends Error {
+  readonly outcome: Outcome;
+
+  constructor(outcome: Outcome) {
+    super(`the handler failed in its thread: ${outcome.kind}`);
+    this.outcome = outcome;
+  }
+}
+
 /** Errors travel through Redis and stay in the audit trail: a message of megabytes must not. In UTF-16 units. */
 const MAX_MESSAGE_LENGTH = 4_000;
 const MAX_STACK_LENGTH = 8_000;
@@ -80,6 +90,7 @@ const describe = (thrown: unknown): string => {
 
 /** The outcome that a thrown error stands for. */
 export const outcomeOfError = (thrown: unknown): Outcome => {
+  if (thrown instanceof ThreadOutcome) return thrown.outcome;
   const failure = toFailure(thrown);
   if (thrown instanceof DoNotRetryError) return { kind: 'dead-letter', failure };
   if (thrown instanceof RetryAfterError) return { kind: 'retry', failure, delayMs: thrown.delayMs };

@@ -12,7 +12,9 @@ import { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
 import { type ExecutorOptions, execute } from './executor.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { Isolation } from './isolation.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { groupQueues, type QueueGroup } from './queue-limits.ts';
 import { Reporter } from './reporter.ts';
 import { SideReporter } from './side-reporter.ts';
 import { Slots } from './slots.ts';
@@ -23,6 +25,8 @@ export interface WorkerOptions {
   tasks: readonly TaskDefinition[];
   /** Queues to serve; "*" for all. */
   queues: readonly string[];
+  /** Of these, how many tasks run at once of a queue, by its name. Default: as many as of all together. */
+  queueLimits?: Readonly<Record<string, number>>;
   /** How many tasks run at once. */
   concurrency: number;
   /** How long the worker may be silent before its tasks are given to another, in ms. */
@@ -30,6 +34,8 @@ export interface WorkerOptions {
   heartbeatIntervalMs: number;
   /** Largest result, in bytes of JSON. */
   maxResultBytes: number;
+  /** In which isolated tasks run, at most. Default: as many as the processors allow. */
+  threads?: number | undefined;
   logger: Logger;
 }
 
@@ -42,6 +48,8 @@ export interface StopOptions {
 const ABORT_GRACE_MS = 500;
 /** How long a shutdown waits for Redis to take the last outcomes. What it does not take is run again. In ms. */
 const FLUSH_MS = 3_000;
+/** What setTimeout takes. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Runs tasks until it is stopped. Needs Redis only, and waits for it wherever it is away. */
 export class Worker {
@@ -51,10 +59,12 @@ export class Worker {
   readonly #deadlines = new Deadlines();
   readonly #reporter: Reporter;
   readonly #side: SideReporter;
+  readonly #isolation: Isolation;
   readonly #controls: ControlListener[];
   readonly #keepers: LeaseKeeper[];
   readonly #heartbeats: Heartbeat[];
-  readonly #claimLoop: ClaimLoop;
+  readonly #claimLoops: ClaimLoop[];
+  readonly #graceOver = Promise.withResolvers<void>();
   readonly #executor: ExecutorOptions;
   readonly #startedAt = new Date();
   readonly #logger: Logger;
@@ -69,13 +79,15 @@ export class Worker {
     const slots = new Slots(options.concurrency);
     this.#slots = slots;
     this.#side = new SideReporter(logger);
-    this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claimLoop.wake() });
+    this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claim() });
+    this.#isolation = new Isolation({ threads: options.threads, deadlines: this.#deadlines, side: this.#side, logger });
     this.#executor = {
       tasks: byType(options.tasks),
       deadlines: this.#deadlines,
       maxResultBytes,
       logger,
       side: this.#side,
+      isolation: this.#isolation,
       report: (attempt, report) => {
         this.#side.flush(attempt);
         this.#reporter.report(attempt, report);
@@ -84,7 +96,9 @@ export class Worker {
     this.#keepers = broker.shards.map((shard) => new LeaseKeeper({ shard, slots, leaseMs, logger }));
     this.#controls = broker.lanes.map((lane) => this.#openControl(lane));
     this.#heartbeats = broker.lanes.map((lane) => this.#openHeartbeat(lane));
-    this.#claimLoop = this.#openClaimLoop();
+    this.#claimLoops = groupQueues(options.queues, options.queueLimits ?? {}, slots).map((group) =>
+      this.#openClaimLoop(group),
+    );
     this.#logger.info({ queues: options.queues, concurrency: options.concurrency }, 'worker started');
   }
 
@@ -95,17 +109,21 @@ export class Worker {
 
   /**
    * Claims no more, lets running tasks finish within the grace period, then tells the rest to stop and hands them back
-   * without using up an attempt. Never throws; calling it again waits for the first call.
+   * without using up an attempt. Never throws; calling it again may shorten the grace period, and waits as well.
    */
-  stop(options: StopOptions): Promise<void> {
-    this.#stopping ??= this.#stop(options);
-    return this.#stopping;
+  async stop({ graceMs }: StopOptions): Promise<void> {
+    const timer = setTimeout(this.#graceOver.resolve, Math.min(graceMs, LONGEST_TIMER_MS));
+    this.#logger.info({ running: this.running, graceMs }, 'worker stops');
+    this.#stopping ??= this.#stop();
+    await this.#stopping;
+    clearTimeout(timer);
   }
 
-  async #stop({ graceMs }: StopOptions): Promise<void> {
-    this.#logger.info({ running: this.running, graceMs }, 'worker stops');
-    await this.#claimLoop.stop();
-    if (!(await within(graceMs, this.#slots.drained()))) await this.#handBack();
+  async #stop(): Promise<void> {
+    await Promise.all(this.#claimLoops.map((loop) => loop.stop()));
+    const isDrained = this.#slots.drained().then(() => true);
+    if (!(await Promise.race([isDrained, this.#graceOver.promise.then(() => false)]))) await this.#handBack();
+    await this.#isolation.close();
     for (const keeper of this.#keepers) keeper.stop();
     for (const control of this.#controls) control.close();
     this.#deadlines.stop();
@@ -132,17 +150,25 @@ export class Worker {
     }
   }
 
-  #openClaimLoop(): ClaimLoop {
-    const { broker, queues, leaseMs, tasks } = this.#options;
+  /** Lets the loops claim, each time another one first: those that come later find what is left. */
+  #claim(): void {
+    const [first] = this.#claimLoops.splice(0, 1);
+    if (first) this.#claimLoops.push(first);
+    for (const loop of this.#claimLoops) loop.wake();
+  }
+
+  #openClaimLoop({ queues, slots }: QueueGroup): ClaimLoop {
+    const { broker, leaseMs, tasks } = this.#options;
     return new ClaimLoop({
       broker,
       workerId: this.id,
       queues,
       types: tasks.map(({ type }) => type),
       leaseMs,
-      slots: this.#slots,
+      slots,
       isFreeingSlots: () => this.#reporter.isBusy,
       accept: (shard, claims) => this.#accept(shard, claims),
+      onClaimed: () => this.#claim(),
       onRecovered: (shard) => this.#heartbeats.find(({ lane }) => lane === shard.lane)?.beat(),
       logger: this.#logger,
     });
@@ -193,6 +219,9 @@ const byType = (tasks: readonly TaskDefinition[]): Map<string, TaskDefinition> =
   const types = new Map(tasks.map((task) => [task.type, task]));
   if (types.size === 0) throw new Error('a worker needs at least one task type');
   if (types.size < tasks.length) throw new Error('a task type is defined twice');
+  const lost = tasks.find(({ isolate }) => isolate === true);
+  if (lost)
+    throw new Error(`nobody says which module a thread finds ${lost.type} in: give it isolate: import.meta.url`);
   return types;
 };
 

@@ -163,6 +163,7 @@ describe('executing an attempt', () => {
     maxResultBytes: 100,
     logger: pino({ level: 'silent' }),
     side: new SideReporter(pino({ level: 'silent' })),
+    isolation: { run: () => Promise.reject(new Error('nothing is isolated here')) },
     report: (_attempt: Attempt, one: Report) => report(one),
   });
 

@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import { openBroker } from '../../src/broker/open-broker.ts';
+import type { Config } from '../../src/config.ts';
+import { TaskFlowError } from '../../src/errors.ts';
+import type { Logger } from '../../src/logger.ts';
+import type { TaskDefinition } from '../runtime/define-task.ts';
+import { builtInTasks } from '../tasks/index.ts';
+import { startConfigured } from './engine.ts';
+import { loadTasks } from './load-tasks.ts';
+import { startReloading } from './reloading-worker.ts';
+
+/**
+ * A worker with connections of its own, as `taskflow worker` runs it: with the built-in tasks and those of WORKER_TASKS.
+ *
+ * @throws TaskFlowError BAD_USER_INPUT when the tasks cannot be loaded
+ */
+export const runWorker = async (config: Config, logger: Logger): Promise<{ stop(): Promise<void> }> => {
+  const folder = config.WORKER_TASKS === '' ? undefined : resolve(config.WORKER_TASKS);
+  const load = async (): Promise<TaskDefinition[]> => collect(config, folder ? await loadTasks(folder) : []);
+  const tasks = await load();
+  const broker = openBroker(config, logger);
+  const start = (current: readonly TaskDefinition[]) => startConfigured(config, broker, current, logger);
+  const worker = folder && config.WORKER_WATCH ? startReloading({ folder, tasks, load, start, logger }) : start(tasks);
+  return {
+    stop: async () => {
+      await worker.stop({ graceMs: config.SHUTDOWN_GRACE_MS });
+      broker.close();
+    },
+  };
+};
+
+const collect = (config: Config, loaded: TaskDefinition[]): TaskDefinition[] => {
+  const builtIn = config.WORKER_BUILTINS ? builtInTasks({ filesDir: config.FILES_DIR }) : [];
+  const clash = loaded.find(({ type }) => builtIn.some((task) => task.type === type));
+  if (clash) {
+    const message = `the task type "${clash.type}" is built in: name yours otherwise, or start with --no-builtins.`;
+    throw new TaskFlowError('BAD_USER_INPUT', message);
+  }
+  const tasks = [...builtIn, ...loaded];
+  if (tasks.length === 0) {
+    throw new TaskFlowError(
+      'BAD_USER_INPUT',
+      'without the built-in tasks, a worker needs tasks of yours: --tasks <folder>.',
+    );
+  }
+  return tasks;
+};
