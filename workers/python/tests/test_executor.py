@@ -8,6 +8,7 @@ from taskflow_worker import Context, DoNotRetry, StopReason, Worker, executor
 from taskflow_worker.attempt import Attempt
 from taskflow_worker.executor import Executor
 from taskflow_worker.outcome import RELEASED, Completed, Failed, Outcome
+from taskflow_worker.payload_check import jsonschema
 from taskflow_worker.side_reporter import SideReporter
 from taskflow_worker.slots import Slots
 
@@ -71,13 +72,20 @@ class Running(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await self.outcome(id="a", type="async"), Completed(here))
         self.assertNotEqual(await self.outcome(id="b", type="plain"), Completed(here))
 
-    async def test_unknown_types_and_bad_payloads_fail_for_good(self) -> None:
-        self.worker.task("test", payload_schema={"type": "object"})(lambda payload, ctx: None)
+    async def test_unknown_types_and_broken_payloads_fail_for_good(self) -> None:
+        self.worker.task("test")(lambda payload, ctx: None)
         self.assert_failed(await self.outcome(id="a", type="other"), code="UNKNOWN_TYPE", may_retry=False)
         broken = Attempt(claim()._replace(id="b", payload="{"), self.shard, self.outcomes.note)
         self.executor.start(broken)
         self.assert_failed(self.outcomes["b"], code="INVALID_PAYLOAD", may_retry=False)
-        self.assert_failed(await self.outcome([], id="c"), code="INVALID_PAYLOAD", may_retry=False)
+
+    @unittest.skipUnless(jsonschema, "needs jsonschema")
+    async def test_a_payload_that_does_not_fit_fails_for_good(self) -> None:
+        schema = {"type": "object", "properties": {"rows": {"items": {"type": "integer"}}}}
+        self.worker.task("test", payload_schema=schema)(lambda payload, ctx: payload)
+        self.assertEqual(await self.outcome({"rows": [1]}, id="a"), Completed(b'{"rows":[1]}'))
+        failed = self.assert_failed(await self.outcome({"rows": [1, "x"]}, id="b"), code="INVALID_PAYLOAD", may_retry=False)
+        self.assertRegex(failed.failure["message"], r"rows\.1: 'x' is not of type 'integer'")
 
     async def test_what_handlers_raise_fails_the_attempt_only(self) -> None:
         async def raising(payload: Any, ctx: Context) -> None:

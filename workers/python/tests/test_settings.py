@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest import mock
 
 from taskflow_worker import Backoff, RedisServer, Settings, SettingsError, Worker, load_settings
+from taskflow_worker.payload_check import jsonschema
 
 
 class Environment(unittest.TestCase):
@@ -120,12 +121,16 @@ class Declarations(unittest.TestCase):
             lambda: worker.task("no spaces")(print),
             lambda: worker.task("a", timeout_ms=0)(print),
             lambda: worker.task("a", max_attempts=101)(print),
-            lambda: worker.task("a", payload_schema={"type": "objekt"})(print),
             lambda: Backoff("FIXED", -1),
             lambda: Backoff("FIXED", 1, jitter=2),
         ):
             with self.assertRaises(ValueError):
                 declare()
+
+    @unittest.skipUnless(jsonschema, "needs jsonschema")
+    def test_what_is_no_schema_is_refused(self) -> None:
+        with self.assertRaisesRegex(ValueError, "objekt"):
+            Worker().task("a", payload_schema={"type": "objekt"})(print)
 
     def test_the_default_backoff_ends_at_an_hour(self) -> None:
         self.assertEqual(Backoff("EXPONENTIAL", 1_000).encode(), "E:1000:3600000:0.500")
