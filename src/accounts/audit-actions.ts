@@ -17,9 +17,17 @@ export const AUDIT_ACTIONS = {
   TASKS_DELETED: 'Began to delete many tasks: the operation in `target`.',
   OPERATION_CANCELLED: 'Ended the operation in `target` before it was done.',
   QUEUE_PURGED: 'Began to cancel all waiting tasks of the queue in `target`.',
+  SCHEDULE_UPDATED: "As an admin, changed somebody else's schedule.",
+  SCHEDULE_PAUSED: "As an admin, paused somebody else's schedule.",
+  SCHEDULE_RESUMED: "As an admin, ended the pause of somebody else's schedule.",
+  SCHEDULE_DELETED: "As an admin, deleted somebody else's schedule.",
+  SCHEDULE_RUN: "As an admin, made a task of somebody else's schedule.",
   QUEUE_PAUSED: 'Paused the queue in `target`.',
   QUEUE_DRAINED: 'Let the queue in `target` take no new tasks.',
   QUEUE_RESUMED: 'Resumed the queue in `target`.',
 } as const;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
+
+/** What admins do to what is somebody else's. */
+export type AdminAction = Extract<AuditAction, `TASK_${string}` | `SCHEDULE_${string}`>;

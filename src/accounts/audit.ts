@@ -1,4 +1,5 @@
-import type { Database } from '../database/client.ts';
+import type { DatabaseSession } from '../database/client.ts';
+import type { AdminAction } from './audit-actions.ts';
 import { insertAuditEntry } from './audit-store.ts';
 import type { Principal } from './principal.ts';
 
@@ -15,14 +16,18 @@ export const actorOf = ({ principal: { userId, apiKeyId }, address }: Caller) =>
   ...(apiKeyId === undefined ? {} : { detail: { apiKeyId } }),
 });
 
-/** Notes what an admin did to a task, unless it is the admin's own. */
-export const auditTaskAction = async (
-  database: Database,
+/**
+ * Notes what an admin did to somebody else's task or schedule; what callers do to their own is not noted.
+ *
+ * @param session of the change's transaction, where it has one
+ */
+export const auditAdminAction = async (
+  session: DatabaseSession,
   caller: Caller,
-  action: 'TASK_CANCELLED' | 'TASK_RETRIED',
-  task: { id: string; ownerId: string },
+  action: AdminAction,
+  target: { id: string; ownerId: string },
 ): Promise<void> => {
-  if (task.ownerId === caller.principal.userId) return;
-  const detail = { ownerId: task.ownerId };
-  await insertAuditEntry(database, { ...actorOf(caller), action, target: task.id, detail });
+  if (target.ownerId === caller.principal.userId) return;
+  const detail = { ownerId: target.ownerId };
+  await insertAuditEntry(session, { ...actorOf(caller), action, target: target.id, detail });
 };

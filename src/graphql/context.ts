@@ -14,6 +14,7 @@ import type { OperationWatcher } from '../operations/watch-operations.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
 import type { QueueWatcher } from '../queues/watch-queues.ts';
 import type { WorkerWatcher } from '../queues/watch-workers.ts';
+import type { ScheduleRuns } from '../schedules/find-runs.ts';
 import type { CancelServices } from '../tasks/cancel-task.ts';
 import type { RetryServices } from '../tasks/retry-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
@@ -37,6 +38,7 @@ export interface Services
   rateLimits: RateLimits;
   taskTypes: TaskTypes;
   loaders: TaskLoaders;
+  scheduleRuns: ScheduleRuns;
   waitReasons: WaitReasons;
   queueWatcher: QueueWatcher;
   operationWatcher: OperationWatcher;

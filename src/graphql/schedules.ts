@@ -2,6 +2,7 @@ import { reachOf } from '../accounts/principal.ts';
 import { badInput } from '../errors.ts';
 import { createSchedule, MAX_SCHEDULES } from '../schedules/create-schedule.ts';
 import { deleteSchedule } from '../schedules/delete-schedule.ts';
+import { cursorOfRun, findScheduleRuns, RUN_PAGE, type Run } from '../schedules/find-runs.ts';
 import { findSchedule, findSchedules, nextRuns, SCHEDULE_PAGE } from '../schedules/find-schedules.ts';
 import { pauseSchedule } from '../schedules/pause-schedule.ts';
 import { runScheduleNow } from '../schedules/run-schedule-now.ts';
@@ -12,7 +13,7 @@ import { decodeBackoff } from '../tasks/backoff.ts';
 import { toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
-import { requirePrincipal } from './context.ts';
+import { callerOf, requirePrincipal } from './context.ts';
 import { BackoffInputType, BackoffType, TASK_DEFAULTS, TaskPriorityType, TaskType } from './tasks.ts';
 
 const NEXT_RUNS = { initial: 5, max: 50 } as const;
@@ -84,6 +85,41 @@ const ScheduleType = builder.objectRef<Schedule>('Schedule').implement({
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed, paused or resumed.' }),
   }),
 });
+
+const RunType = builder.objectRef<Run>('ScheduleRun').implement({
+  description: 'A due time that a task was made for.',
+  fields: (t) => ({
+    dueAt: t.expose('dueAt', { type: 'DateTime', description: 'When it was due.' }),
+    task: t.field({
+      type: TaskType,
+      nullable: true,
+      description: 'The task; null where that is no longer kept.',
+      resolve: ({ taskId }, _args, { services }) => services.loaders.summary.load(taskId),
+    }),
+  }),
+});
+
+const RunConnection = builder.connectionObject(
+  { type: RunType, name: 'ScheduleRunConnection', description: 'A page of runs.' },
+  { name: 'ScheduleRunEdge', description: 'A run with its place among the others.' },
+);
+
+builder.objectField(ScheduleType, 'runs', (t) =>
+  t.field({
+    type: RunConnection,
+    description: `The due times that tasks were made for, the newest first, at most ${RUN_PAGE.max} a page; those of runScheduleNow are not among them. Default: the first ${RUN_PAGE.initial}. Kept are those of the last day, and of the last 30 days the newest 1,000.`,
+    args: {
+      first: t.arg.int({ description: 'How many.' }),
+      after: t.arg.string({ description: 'The cursor after which they begin.' }),
+    },
+    resolve: async ({ id }, page, { services }) => {
+      const { runs, hasNextPage } = await findScheduleRuns(services.scheduleRuns, id, page);
+      const edges = runs.map((node) => ({ cursor: cursorOfRun(node), node }));
+      const [startCursor, endCursor] = [edges.at(0)?.cursor ?? null, edges.at(-1)?.cursor ?? null];
+      return { edges, pageInfo: { hasNextPage, hasPreviousPage: Boolean(page.after), startCursor, endCursor } };
+    },
+  }),
+);
 
 const checkCount = (count: number): number => {
   if (count < 0) throw badInput('count', 'count must not be negative.');
@@ -211,7 +247,7 @@ builder.mutationFields((t) => {
       args: { id, input: t.arg({ type: UpdateScheduleInput, required: true, description: 'The changes.' }) },
       authScopes: { apiKey: 'TASKS_WRITE' },
       resolve: (_root, args, context) =>
-        updateSchedule(context.services, reachOf(requirePrincipal(context)), checkId(args.id), toChanges(args.input)),
+        updateSchedule(context.services, callerOf(context), checkId(args.id), toChanges(args.input)),
     }),
     pauseSchedule: t.field({
       type: ScheduleType,
@@ -219,7 +255,7 @@ builder.mutationFields((t) => {
       args: { id },
       authScopes: { apiKey: 'TASKS_WRITE' },
       resolve: (_root, args, context) =>
-        pauseSchedule(context.services.database, reachOf(requirePrincipal(context)), checkId(args.id), true),
+        pauseSchedule(context.services.database, callerOf(context), checkId(args.id), true),
     }),
     resumeSchedule: t.field({
       type: ScheduleType,
@@ -227,23 +263,21 @@ builder.mutationFields((t) => {
       args: { id },
       authScopes: { apiKey: 'TASKS_WRITE' },
       resolve: (_root, args, context) =>
-        pauseSchedule(context.services.database, reachOf(requirePrincipal(context)), checkId(args.id), false),
+        pauseSchedule(context.services.database, callerOf(context), checkId(args.id), false),
     }),
     deleteSchedule: t.field({
       type: ScheduleType,
       description: 'Deletes a schedule, and answers with it as it was. Tasks that it has made stay.',
       args: { id },
       authScopes: { apiKey: 'TASKS_WRITE' },
-      resolve: (_root, args, context) =>
-        deleteSchedule(context.services.database, reachOf(requirePrincipal(context)), checkId(args.id)),
+      resolve: (_root, args, context) => deleteSchedule(context.services.database, callerOf(context), checkId(args.id)),
     }),
     runScheduleNow: t.field({
       type: TaskType,
       description: 'Makes a task of a schedule at once, also of a paused one. Its due times stay as they are.',
       args: { id },
       authScopes: { apiKey: 'TASKS_WRITE' },
-      resolve: (_root, args, context) =>
-        runScheduleNow(context.services, reachOf(requirePrincipal(context)), checkId(args.id)),
+      resolve: (_root, args, context) => runScheduleNow(context.services, callerOf(context), checkId(args.id)),
     }),
   };
 });

@@ -1,4 +1,4 @@
-import { auditTaskAction } from '../accounts/audit.ts';
+import { auditAdminAction } from '../accounts/audit.ts';
 import { reachOf } from '../accounts/principal.ts';
 import { cancelTask } from '../tasks/cancel-task.ts';
 import { retryTask } from '../tasks/retry-tasks.ts';
@@ -19,7 +19,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { id, reason }, context) => {
       const caller = callerOf(context);
       const task = await cancelTask(context.services, reachOf(caller.principal), id, reason);
-      await auditTaskAction(context.services.database, caller, 'TASK_CANCELLED', task);
+      await auditAdminAction(context.services.database, caller, 'TASK_CANCELLED', task);
       return task;
     },
   }),
@@ -31,7 +31,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { id }, context) => {
       const caller = callerOf(context);
       const task = await retryTask(context.services, reachOf(caller.principal), id);
-      await auditTaskAction(context.services.database, caller, 'TASK_RETRIED', task);
+      await auditAdminAction(context.services.database, caller, 'TASK_RETRIED', task);
       return task;
     },
   }),

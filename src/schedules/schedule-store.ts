@@ -143,25 +143,40 @@ export interface Run {
   taskId: string;
 }
 
-/** How long it is remembered that a due time was served. It could come again only if PostgreSQL's clock were set back. */
-const MEMORY = Prisma.sql`interval '1 day'`;
-
 /**
- * Remembers runs, and forgets old ones of the same schedules.
+ * Notes runs. They are kept for at least a day (a due time could come again if PostgreSQL's clock were set back); the janitor
+ * deletes old ones.
  *
  * @returns the ids of the tasks whose due times were not served before
  */
 export const insertRuns = async (session: DatabaseSession, runs: readonly Run[]): Promise<Set<string>> => {
   const rows = await session.$queryRaw<{ task_id: string }[]>`
-    WITH forgotten AS (
-      DELETE FROM schedule_runs WHERE schedule_id = ANY(${plainArray(new Set(runs.map((run) => run.scheduleId)), (id) => id)}::uuid[])
-        AND due_at < now() - ${MEMORY}
-    )
     INSERT INTO schedule_runs (schedule_id, due_at, task_id)
     SELECT * FROM unnest(${plainArray(runs, (run) => run.scheduleId)}::uuid[], ${plainArray(runs, (run) => run.dueAt.toISOString())}::timestamptz[],
       ${plainArray(runs, (run) => run.taskId)}::uuid[])
     ON CONFLICT DO NOTHING RETURNING task_id`;
   return new Set(rows.map(({ task_id }) => task_id));
+};
+
+/** Which runs of a schedule are asked for: those due before `before`, the newest first. */
+export interface RunSpan {
+  scheduleId: string;
+  before: Date | undefined;
+  limit: number;
+}
+
+/** @returns the runs of each span, in one query */
+export const findRuns = async (session: DatabaseSession, spans: readonly RunSpan[]): Promise<Run[][]> => {
+  const rows = await session.$queryRaw<(Run & { span: number })[]>`
+    SELECT s.span::int, r.schedule_id AS "scheduleId", r.due_at AS "dueAt", r.task_id AS "taskId"
+    FROM unnest(${plainArray(spans, (span) => span.scheduleId)}::uuid[], ${plainArray(spans, (span) => span.before?.toISOString() ?? null)}::timestamptz[],
+      ${plainArray(spans, (span) => span.limit)}::int[]) WITH ORDINALITY AS s(schedule_id, before, most, span)
+    CROSS JOIN LATERAL (SELECT * FROM schedule_runs r
+      WHERE r.schedule_id = s.schedule_id AND r.due_at < coalesce(s.before, 'infinity')
+      ORDER BY r.due_at DESC LIMIT s.most) r
+    ORDER BY s.span, r.due_at DESC`;
+  const bySpan = Map.groupBy(rows, ({ span }) => span);
+  return spans.map((_, i) => (bySpan.get(i + 1) ?? []).map(({ span: _span, ...run }) => run));
 };
 
 /** What a round leaves behind of one schedule. */

@@ -1,3 +1,5 @@
+import { auditAdminAction, type Caller } from '../accounts/audit.ts';
+import { reachOf } from '../accounts/principal.ts';
 import { decodeBackoff } from '../tasks/backoff.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { checkTimes } from './cron-times.ts';
@@ -12,16 +14,17 @@ export type ScheduleChanges = { [Name in keyof ScheduleInput]?: ScheduleInput[Na
  * Changes a schedule. With another expression or time zone, its next due time is the next one from now on; otherwise that
  * stays. Tasks that were made before stay as they are.
  *
- * @param reach whose schedules may be changed; undefined for an admin
+ * @param caller whose it must be, or an admin, whose change is noted in the audit log
  * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT or PAYLOAD_TOO_LARGE, which names the field; CONFLICT when the name is
  *   taken
  */
 export const updateSchedule = async (
   { database, taskRules }: SubmitServices,
-  reach: string | undefined,
+  caller: Caller,
   id: string,
   changes: ScheduleChanges,
 ): Promise<Schedule> => {
+  const reach = reachOf(caller.principal);
   const known = await findScheduleRow(database, reach, id);
   if (!known) throw noSuchSchedule(id);
   await taskRules.prepare([changes.type ?? known.type]);
@@ -29,6 +32,7 @@ export const updateSchedule = async (
     return await database.$transaction(async (transaction) => {
       const schedule = await lockSchedule(transaction, reach, id);
       if (!schedule) throw noSuchSchedule(id);
+      await auditAdminAction(transaction, caller, 'SCHEDULE_UPDATED', schedule);
       const row = toScheduleRow(schedule.ownerId, merge(schedule, changes), taskRules);
       const now = await readClock(transaction);
       const isMoved = row.cron !== schedule.cron || row.timeZone !== schedule.timeZone;

@@ -20,6 +20,7 @@ import { DrainingQueues } from '../queues/draining-queues.ts';
 import { QueueWatcher } from '../queues/watch-queues.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
+import { createScheduleRuns } from '../schedules/find-runs.ts';
 import { Epochs, epochRefreshMs } from '../tasks/epochs.ts';
 import { createTaskLoaders } from '../tasks/task-page-store.ts';
 import { TaskSnapshots } from '../tasks/task-snapshots.ts';
@@ -118,6 +119,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     },
     snapshots: new TaskSnapshots(database),
     loaders: createTaskLoaders(database),
+    scheduleRuns: createScheduleRuns(database),
     waitReasons: createWaitReasons(broker, logger),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');

@@ -93,6 +93,21 @@ export const ORPHANED_KEYS_TO_DELETE: ExpiredRows = {
   },
 };
 
+/** So many runs of a schedule are kept, and those of the last day. */
+const MAX_RUNS = 1_000;
+
+const OLD_RUNS = `schedules s CROSS JOIN LATERAL (SELECT least($1::timestamptz, greatest($2::timestamptz,
+      (SELECT due_at FROM schedule_runs n WHERE n.schedule_id = s.id ORDER BY due_at DESC OFFSET ${MAX_RUNS - 1} LIMIT 1))) AS oldest) kept
+    JOIN schedule_runs r ON r.schedule_id = s.id AND r.due_at < kept.oldest`;
+
+/** Due times that schedules have made tasks for. One that was deleted takes its own along. */
+export const SCHEDULE_RUNS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${OLD_RUNS}`,
+  sweep: `DELETE FROM schedule_runs WHERE (schedule_id, due_at) IN
+    (SELECT r.schedule_id, r.due_at FROM ${OLD_RUNS} LIMIT $3 FOR UPDATE OF r SKIP LOCKED)`,
+  values: ({ recentRuns, scheduleRuns }) => [recentRuns, scheduleRuns],
+};
+
 const OLD_MINUTES = 'queue_minutes WHERE minute <= $1';
 
 export const QUEUE_MINUTES_TO_DELETE: ExpiredRows = {

@@ -8,6 +8,7 @@ import {
   OPERATIONS_TO_DELETE,
   ORPHANED_KEYS_TO_DELETE,
   QUEUE_MINUTES_TO_DELETE,
+  SCHEDULE_RUNS_TO_DELETE,
   strayTasksToDelete,
   sweepRows,
 } from './expired-rows.ts';
@@ -49,6 +50,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'delete tasks outside of days', run: (run) => deleteStrayTasks(run) },
   { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
+  { name: 'delete runs of schedules', run: (run) => sweepInto(run, 'scheduleRunsDeleted', SCHEDULE_RUNS_TO_DELETE) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
   { name: 'delete operations', run: (run) => sweepInto(run, 'operationsDeleted', OPERATIONS_TO_DELETE) },
   { name: 'delete audit entries', run: (run) => sweepInto(run, 'auditEntriesDeleted', AUDIT_ENTRIES_TO_DELETE) },
@@ -93,6 +95,7 @@ const sweepInto = async (
     | 'apiKeysDeleted'
     | 'tasksDeleted'
     | 'deadLettersDeleted'
+    | 'scheduleRunsDeleted'
     | 'queueMinutesDeleted'
     | 'operationsDeleted'
     | 'auditEntriesDeleted',

@@ -24,6 +24,10 @@ export interface Limits {
   idempotencyKeys: Date | null;
   /** By how a task ended: the end of its day; the submission of one in the default partition. */
   tasks: Readonly<Record<EndedStatus, Date | null>>;
+  /** Due times of schedules: younger ones are all kept, so that none is served twice. */
+  recentRuns: Date;
+  /** Older ones are not kept at all. */
+  scheduleRuns: Date;
   queueMinutes: Date | null;
   audit: Date | null;
   /** The end of an operation. */
@@ -37,6 +41,8 @@ const HOUR_MS = 60 * 60 * 1_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How long operations that have ended are shown. */
 const OPERATION_RETENTION_DAYS = 30;
+const RECENT_RUNS_MS = DAY_MS;
+const RUN_RETENTION_MS = 30 * DAY_MS;
 
 /** @param now by PostgreSQL's clock, which also dates the rows */
 export const limitsAt = (now: Date, settings: RetentionSettings): Limits => {
@@ -52,6 +58,8 @@ export const limitsAt = (now: Date, settings: RetentionSettings): Limits => {
       FAILED: before(settings.FAILED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
       CANCELLED: before(settings.CANCELLED_RETENTION_DAYS ?? settings.TASK_RETENTION_DAYS, DAY_MS),
     },
+    recentRuns: new Date(now.getTime() - RECENT_RUNS_MS),
+    scheduleRuns: new Date(now.getTime() - RUN_RETENTION_MS),
     queueMinutes: before(settings.QUEUE_MINUTES_RETENTION_DAYS, DAY_MS),
     operations: new Date(now.getTime() - OPERATION_RETENTION_DAYS * DAY_MS),
     audit: before(settings.AUDIT_RETENTION_DAYS, DAY_MS),

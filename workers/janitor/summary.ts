@@ -17,6 +17,7 @@ export interface Summary {
   tasksDeleted: number;
   /** Of failed tasks whose day was dropped. */
   deadLettersDeleted: number;
+  scheduleRunsDeleted: number;
   queueMinutesDeleted: number;
   /** That ended 30 days ago. */
   operationsDeleted: number;
@@ -37,6 +38,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   daysBusy: [],
   tasksDeleted: 0,
   deadLettersDeleted: 0,
+  scheduleRunsDeleted: 0,
   queueMinutesDeleted: 0,
   operationsDeleted: 0,
   auditEntriesDeleted: 0,
@@ -54,6 +56,7 @@ export const describeSummary = (summary: Summary): string => {
     `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${rewritten.length} rewritten${named(rewritten)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
     `dead letters: ${summary.deadLettersDeleted} deleted`,
+    `runs of schedules: ${summary.scheduleRunsDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,
     `operations: ${summary.operationsDeleted} deleted`,
     `audit entries: ${summary.auditEntriesDeleted} deleted`,

@@ -201,15 +201,6 @@ describe('two managers', () => {
     expect(await now(schedule)).toMatchObject({ lastTaskId: task?.id, lastError: null });
     expect(await fire()).toBe(0);
   });
-
-  test('forget after a day which due times were served', async () => {
-    const schedule = await makeSchedule(app, { ownerId });
-    const at = (ageMs: number) => new Date((schedule.nextRunAt?.getTime() ?? 0) - ageMs);
-    const old = [at(2 * DAY), at(DAY / 2)].map((dueAt) => ({ scheduleId: schedule.id, dueAt, taskId: schedule.id }));
-    await app.database.scheduleRun.createMany({ data: old });
-    await fire();
-    expect((await runsOf(schedule.id)).map(({ dueAt }) => dueAt)).toEqual([at(DAY / 2), at(0)]);
-  });
 });
 
 describe('a schedule whose task is refused', () => {
