@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as calls from '../../src/broker/calls.ts';
@@ -9,29 +8,11 @@ import { type PrivateServer, startPrivateRedis, waitFor } from '../support/setup
 import { openBroker } from '../support/shard-setup.ts';
 import { dumpShard, headOf } from '../support/shard-state.ts';
 import { startSystem } from '../support/system.ts';
+import { readWorkerRules, setWorkerUser, WORKER_LOGIN, WORKER_PREFIX, workerRefusals } from '../support/worker-acl.ts';
 
-const PAGE = new URL('../../docs/worker-protocol.md', import.meta.url);
-const USER = 'worker';
-const PASSWORD = 'secret';
 /** What Redis says to a caller, and of a command inside a function. */
 const REFUSAL = /NOPERM|The user executing the script/;
 const STATES = { moves: LEGAL_MOVES, live: LIVE_STATUSES };
-
-/** The rules of the ACL line on the page, as ACL SETUSER takes them: a selector is one rule. */
-const readRules = async (): Promise<string[]> => {
-  const line = /^```acl\n(.*)\n```$/m.exec(await readFile(PAGE, 'utf8'))?.[1] ?? '';
-  return line.match(/\([^)]*\)|[^ ]+/g) ?? [];
-};
-
-/** What the user was refused since the last look: "fcall", "get {tf:low:0}:meta". */
-const refusals = async (admin: Redis): Promise<string[]> => {
-  const entries = (await admin.call('ACL', 'LOG')) as string[][];
-  await admin.call('ACL', 'LOG', 'RESET');
-  return entries
-    .map((flat) => Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]]] : []))))
-    .filter(({ username }) => username === USER)
-    .map(({ reason, object }) => `${reason} ${object}`);
-};
 
 let server: PrivateServer;
 let admin: Broker;
@@ -40,20 +21,18 @@ let shard: Shard;
 let asAdmin: Shard;
 let redis: Redis;
 
-const setUser = (rules: readonly string[]) =>
-  redis.call('ACL', 'SETUSER', USER, 'reset', 'on', `>${PASSWORD}`, ...rules);
-
 beforeAll(async () => {
   server = await startPrivateRedis();
-  admin = openBroker(server.port, 'tf');
+  admin = openBroker(server.port, WORKER_PREFIX);
   await admin.ready();
   asAdmin = admin.low.shards[0] as Shard;
   redis = admin.low.redis;
   await loadLibrary(redis, STATES);
-  await setUser(await readRules());
-  const login = { host: '127.0.0.1', port: server.port, username: USER, password: PASSWORD };
+  await setWorkerUser(redis, await readWorkerRules());
+  const { REDIS_USERNAME_LOW: username, REDIS_PASSWORD_LOW: password } = WORKER_LOGIN;
+  const login = { host: '127.0.0.1', port: server.port, username, password };
   worker = new Broker(
-    { high: login, low: login, prefix: 'tf', shardsPerLane: 1, commandTimeoutMs: 5_000 },
+    { high: login, low: login, prefix: WORKER_PREFIX, shardsPerLane: 1, commandTimeoutMs: 5_000 },
     () => undefined,
   );
   await worker.ready();
@@ -67,10 +46,10 @@ afterAll(() => {
 
 /** An empty shard in its epoch 7, and the user with the rights of the page. */
 const openShard = async (): Promise<void> => {
-  await setUser(await readRules());
+  await setWorkerUser(redis, await readWorkerRules());
   await redis.flushall();
   for (const state of ['rebuilding', 'ready']) await calls.setEpoch(asAdmin, { epoch: 7, state, runId: 'run' });
-  await refusals(redis);
+  await workerRefusals(redis);
 };
 
 const add = async (ids: readonly string[], payload = '{}', runAt: number | '' = ''): Promise<void> => {
@@ -111,7 +90,7 @@ describe('a Redis user with the rights that the page on the worker protocol give
     expect(await calls.release(shard, { worker: 'w1' }, [of('back')])).toEqual([]);
 
     expect((await dumpShard(asAdmin)).counts).toEqual({ 'default|QUEUED': '1', 'default|SCHEDULED': '1' });
-    expect(await refusals(redis)).toEqual([]);
+    expect(await workerRefusals(redis)).toEqual([]);
   });
 
   test('may claim past cancelled tasks, paused queues and more than fits a reply', async () => {
@@ -128,7 +107,7 @@ describe('a Redis user with the rights that the page on the worker protocol give
     await add(['1', '2', '3', '4', '5', '6'], JSON.stringify('x'.repeat(1_000_000)));
     expect(await claim()).toHaveLength(5);
     expect(await claim()).toHaveLength(1);
-    expect(await refusals(redis)).toEqual([]);
+    expect(await workerRefusals(redis)).toEqual([]);
   });
 
   test('may wait for work, wake others, and be told to stop', async () => {
@@ -144,7 +123,7 @@ describe('a Redis user with the rights that the page on the worker protocol give
     expect(await blocked).toBeNull();
     expect(await sleeper.subscribe(`${shard.tag}:control`)).toBe(1);
     sleeper.disconnect();
-    expect(await refusals(redis)).toEqual([]);
+    expect(await workerRefusals(redis)).toEqual([]);
   });
 
   test('may be listed, list what it runs, take those off that are silent, and say goodbye', async () => {
@@ -157,7 +136,7 @@ describe('a Redis user with the rights that the page on the worker protocol give
     });
     await calls.goodbye(shard, { worker: 'w1' });
     expect(await redis.hkeys(`${shard.tag}:workers`)).toEqual([]);
-    expect(await refusals(redis)).toEqual([]);
+    expect(await workerRefusals(redis)).toEqual([]);
   });
 
   test('may do nothing else', async () => {
@@ -178,7 +157,7 @@ describe('a Redis user with the rights that the page on the worker protocol give
     ['refused by what they do', (rule: string) => rule.replace(/(\+fcall)\|\w+( \+fcall\|\w+)*/, '$1')],
   ])('may not call the functions of managers and of the api: %s', async (_, change) => {
     await openShard();
-    await setUser((await readRules()).map(change));
+    await setWorkerUser(redis, (await readWorkerRules()).map(change));
     await add(['waiting', 'running', 'due'], '{}');
     await add(['later'], '{}', 1);
     await claim(1);
@@ -262,17 +241,11 @@ const FORBIDDEN: readonly (readonly string[])[] = [
 describe('the TypeScript worker', () => {
   test('runs with these rights from its start to its end', { timeout: 60_000 }, async () => {
     await using own = await startPrivateRedis();
-    await using system = await startSystem({ redis: own, settings: { REDIS_KEY_PREFIX: 'tf' } });
+    await using system = await startSystem({ redis: own, settings: { REDIS_KEY_PREFIX: WORKER_PREFIX } });
     const { redis: owner } = system.app.broker.low;
-    await owner.call('ACL', 'SETUSER', USER, 'reset', 'on', `>${PASSWORD}`, ...(await readRules()));
+    await setWorkerUser(owner, await readWorkerRules());
     await system.start('manager');
-    const login = Object.fromEntries(
-      ['HIGH', 'LOW'].flatMap((lane) => [
-        [`REDIS_USERNAME_${lane}`, USER],
-        [`REDIS_PASSWORD_${lane}`, PASSWORD],
-      ]),
-    );
-    const process = await system.start('worker', login);
+    const process = await system.start('worker', WORKER_LOGIN);
     await system.submit(200, 'echo', { n: 1 });
     await system.submit(20, 'sleep', { ms: 200, steps: 4 }, { priority: 'HIGH' });
     await system.submit(5, 'fail', { message: 'no', untilAttempt: 2 }, { backoff: { kind: 'FIXED', delayMs: 10 } });
@@ -286,6 +259,6 @@ describe('the TypeScript worker', () => {
     expect(await owner.hkeys('{tf:low:0}:workers')).toEqual([]);
     expect(process.output()).not.toMatch(REFUSAL);
     // Newer Redis is told a client's name, which ioredis does without.
-    expect((await refusals(owner)).filter((each) => !each.includes('setinfo'))).toEqual([]);
+    expect((await workerRefusals(owner)).filter((each) => !each.includes('setinfo'))).toEqual([]);
   });
 });

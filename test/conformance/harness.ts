@@ -1,14 +1,21 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type PrivateServer, startPrivateRedis, type TestProcess, waitFor } from '../support/setup.ts';
+import { FOLDER_PREFIX } from '../support/sweep.ts';
 import { type System, startSystem } from '../support/system.ts';
+import { WORKER_LOGIN, WORKER_PREFIX, workerAclFile, workerRefusals } from '../support/worker-acl.ts';
 import type { WorkerKind } from './workers.ts';
 
 /** A task as a subscriber sees it. */
 export interface Seen {
+  id: string;
   status: string;
   attempt: number;
   progress: number | null;
   result: unknown;
   error: { message: string; code: string | null; stack: string | null } | null;
+  runAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
 }
@@ -41,6 +48,10 @@ export interface Harness extends AsyncDisposable {
   readonly kind: WorkerKind;
   readonly system: System;
   readonly redis: PrivateServer;
+  /** Starts a worker, with more settings than those of the stack, and waits for nothing. */
+  spawnWorker(env?: Record<string, string>): TestProcess;
+  /** What Redis refused the workers since the last call. Clients may try to tell it their names, in vain. */
+  refusals(): Promise<string[]>;
   /** Starts a worker and waits until it is listed. It is killed at the end of the test, or of the file. */
   startWorker(env?: Record<string, string>): Promise<ConformanceWorker>;
   listed(): Promise<Listed[]>;
@@ -48,6 +59,8 @@ export interface Harness extends AsyncDisposable {
   submit(type: string, payload: unknown, more?: Record<string, unknown>): Promise<string>;
   /** The task as it is now, then each change, until its end. */
   watch(id: string): AsyncIterable<Seen>;
+  /** Submits a task and watches it from before it began. Each state names the task. */
+  watchNew(type: string, payload: unknown, more?: Record<string, unknown>): AsyncIterable<Seen>;
   /** Waits until a subscriber sees this. @throws Error when the task ends before */
   reached(id: string, condition: (seen: Seen) => boolean): Promise<Seen>;
   /** How the task ended. */
@@ -68,13 +81,16 @@ export const MAX_RESULT_BYTES = 300_000;
 
 const SETTINGS = {
   MAX_RESULT_BYTES: String(MAX_RESULT_BYTES),
+  REDIS_KEY_PREFIX: WORKER_PREFIX,
   // A cancelled task ends through its worker, not at the managers' deadline.
   CANCEL_GRACE_MS: '30000',
-  TASKFLOW_CONFORMANCE: '1',
 };
 
+/** Workers have the rights that the page on the protocol gives them, and no others. */
+const WORKER_SETTINGS = { ...WORKER_LOGIN, TASKFLOW_CONFORMANCE: '1' };
+
 const WATCH = `subscription ($id: ID!) { taskUpdated(id: $id) {
-  status attempt progress result startedAt finishedAt error { message code stack } } }`;
+  id status attempt progress result runAt startedAt finishedAt error { message code stack } } }`;
 const WATCH_LOGS = 'subscription ($id: ID!) { taskLogs(id: $id) { attempt level message fields } }';
 const LOGS = `query ($id: ID!, $after: String) { task(id: $id) { logs(first: 500, after: $after) {
   pageInfo { hasNextPage endCursor } edges { node { attempt level message fields } } } } }`;
@@ -85,7 +101,10 @@ interface LogPage {
 }
 
 export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
-  const redis = await startPrivateRedis();
+  const folder = await mkdtemp(FOLDER_PREFIX);
+  const aclfile = join(folder, 'users.acl');
+  await writeFile(aclfile, await workerAclFile());
+  const redis = await startPrivateRedis({ aclfile });
   const system = await startSystem({ redis, settings: SETTINGS });
   await system.start('manager');
   const socket = system.socket();
@@ -97,15 +116,38 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
   }
   const listed = async () => (await system.graphql<{ workers: Listed[] }>(WORKERS)).workers;
   const watch = (id: string): AsyncIterable<Seen> => subscribe<Seen>(WATCH, id);
+  const pause = async (queue: string) => {
+    await system.graphql('mutation ($queue: String!) { pauseQueue(name: $queue) { name } }', { queue });
+  };
+  const resume = async (queue: string) => {
+    await system.graphql('mutation ($queue: String!) { resumeQueue(name: $queue) { name } }', { queue });
+  };
+  const submit = async (type: string, payload: unknown, more?: Record<string, unknown>) =>
+    (await system.submit(1, type, payload, more))[0] as string;
+  async function* watchNew(type: string, payload: unknown, more?: Record<string, unknown>): AsyncGenerator<Seen> {
+    const queue = `watched-${randomUUID()}`;
+    await pause(queue);
+    const id = await submit(type, payload, { ...more, queue });
+    let isHeld = true;
+    for await (const seen of watch(id)) {
+      if (isHeld) await resume(queue);
+      isHeld = false;
+      yield seen;
+    }
+  }
+  const spawnWorker = (env = {}) => kind.spawn({ ...system.app.env, ...WORKER_SETTINGS, ...env });
   return {
     kind,
     system,
     redis,
+    spawnWorker,
+    refusals: async () =>
+      (await workerRefusals(system.app.broker.low.redis)).filter((refusal) => !refusal.includes('setinfo')),
     listed,
     watch,
     startWorker: async (env = {}) => {
       const known = new Set((await listed()).map(({ id }) => id));
-      const process = kind.spawn({ ...system.app.env, ...env });
+      const process = spawnWorker(env);
       const isNew = async () => (await listed()).find(({ id }) => !known.has(id))?.id;
       const ended = process.exit.then(({ code, signal }) => {
         throw new Error(`the worker ended with ${code ?? signal}:\n${process.output()}`);
@@ -114,7 +156,8 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
       ended.catch(() => undefined);
       return { id, process };
     },
-    submit: async (type, payload, more) => (await system.submit(1, type, payload, more))[0] as string,
+    submit,
+    watchNew,
     reached: async (id, condition) => {
       let last: Seen | undefined;
       for await (const seen of watch(id)) {
@@ -146,16 +189,13 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
     cancel: async (id) => {
       await system.graphql('mutation ($id: ID!) { cancelTask(id: $id) { id } }', { id });
     },
-    pause: async (queue) => {
-      await system.graphql('mutation ($queue: String!) { pauseQueue(name: $queue) { name } }', { queue });
-    },
-    resume: async (queue) => {
-      await system.graphql('mutation ($queue: String!) { resumeQueue(name: $queue) { name } }', { queue });
-    },
+    pause,
+    resume,
     [Symbol.asyncDispose]: async () => {
       await socket.dispose();
       await system[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
     },
   };
 };

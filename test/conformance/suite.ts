@@ -26,6 +26,7 @@ const TOGETHER: Record<string, Case> = {
   'takes results up to the limit, and refuses larger ones': results.takesResultsUpToTheLimit,
   'counts the bytes of a text, not its escapes': results.countsBytesOfText,
   'takes payloads of 250,000 bytes': results.takesLargePayloads,
+  'keeps the size of a detail that is too large': telling.keepsTheSizeOfALargeDetail,
   'says what was thrown, with code and stack': errors.saysWhatWasThrown,
   'says no code where there is none': errors.saysNoCodeWhereThereIsNone,
   'cuts long messages and codes': errors.cutsLongMessages,
@@ -58,6 +59,7 @@ const ALONE: Record<string, Case> = {
   'ends in order when it is told to': async (h, _, { id, process }) => {
     expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
     expect((await h.listed()).filter((each) => each.id === id)).toEqual([]);
+    expect(await h.refusals()).toEqual([]);
   },
   'refuses faulty settings': disruptions.refusesFaultySettings,
   'runs as many tasks at once as its concurrency says, of the queues that it serves':
@@ -69,6 +71,7 @@ const ALONE: Record<string, Case> = {
   'goes on when Redis is back': disruptions.goesOnWhenRedisIsBack,
   'goes on when Redis lost everything': disruptions.goesOnWhenRedisLostEverything,
   'loses and doubles nothing of 10,000 tasks': disruptions.losesAndDoublesNothingOfMany,
+  'never asked Redis for more than it may': async (h) => expect(await h.refusals()).toEqual([]),
 };
 
 /** Runs all cases against a worker. Where it cannot be built it is left out, loudly; in CI that is an error. */
@@ -87,7 +90,8 @@ export const conformance = (kind: WorkerKind): void => {
         misfit: await harness.submit('sleep', { ms: 'long' }),
         waiting: await harness.submit('echo', 'early'),
       };
-      worker = await harness.startWorker();
+      // Such leases are extended too rarely to be what tells it of a cancellation.
+      worker = await harness.startWorker({ LEASE_MS: '30000' });
     }, 300_000);
     afterAll(() => harness?.[Symbol.asyncDispose]());
 

@@ -19,7 +19,7 @@ export const handsBackWhatItCannotFinish = async (h: Harness): Promise<void> => 
   const short = await h.system.submit(5, 'sleep', { ms: 500 }, more);
   const long = await h.system.submit(3, 'sleep', { ms: 60_000 }, more);
   const deaf = await h.submit('conformance.block', { ms: 60_000 }, more);
-  await inStatus(h, 'leaving', 'PROCESSING', 9);
+  await inStatus(h, 'leaving', 'QUEUED', 0);
   expect(await worker.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
   expect(await isGone(h, worker.id)).toBe(true);
   for (const id of short) expect(await h.ended(id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
@@ -40,7 +40,7 @@ export const handsBackWhatItCannotFinish = async (h: Harness): Promise<void> => 
 export const losesNothingWhenItIsKilled = async (h: Harness): Promise<void> => {
   const serves = { WORKER_QUEUES: 'killed', HEARTBEAT_INTERVAL_SECONDS: '0.3' };
   const first = await h.startWorker(serves);
-  const ids = await h.system.submit(10, 'sleep', { ms: 800 }, { queue: 'killed' });
+  const ids = await h.system.submit(10, 'sleep', { ms: 1_500 }, { queue: 'killed' });
   await inStatus(h, 'killed', 'PROCESSING', 10);
   await first.process.kill('SIGKILL');
   await using _ = (await h.startWorker(serves)).process;
@@ -51,8 +51,8 @@ export const losesNothingWhenItIsKilled = async (h: Harness): Promise<void> => {
 
 export const cannotChangeWhatItLost = async (h: Harness): Promise<void> => {
   const paused = await h.startWorker({ WORKER_QUEUES: 'paused,own' });
-  const ids = await h.system.submit(5, 'sleep', { ms: 600 }, { queue: 'paused' });
-  const failing = await h.submit('conformance.block', { ms: 600 }, { queue: 'paused', timeoutMs: 100 });
+  const ids = await h.system.submit(5, 'sleep', { ms: 1_500 }, { queue: 'paused' });
+  const failing = await h.submit('conformance.block', { ms: 1_500 }, { queue: 'paused', timeoutMs: 100 });
   await inStatus(h, 'paused', 'PROCESSING', 6);
   process.kill(paused.process.pid, 'SIGSTOP');
   await using _ = (await h.startWorker({ WORKER_QUEUES: 'paused' })).process;
@@ -74,7 +74,7 @@ export const goesOnWhenRedisIsBack = async (h: Harness): Promise<void> => {
   await waitFor(async () => (await countOf(h, 'PROCESSING')) > 0, { what: 'it is in the middle' });
   await h.redis.kill();
   // One that starts now waits for Redis.
-  const late = h.kind.spawn(h.system.app.env);
+  const late = h.spawnWorker();
   await h.system.submit(100, 'echo', 'while it was down', { queue: 'restart' });
   await h.redis.start();
   expect(await h.system.settle(30_000)).toEqual([]);
@@ -113,7 +113,7 @@ export const losesAndDoublesNothingOfMany = async (h: Harness): Promise<void> =>
 };
 
 export const refusesFaultySettings = async (h: Harness): Promise<void> => {
-  await using worker = h.kind.spawn({ ...h.system.app.env, LEASE_MS: 'soon' });
+  await using worker = h.spawnWorker({ LEASE_MS: 'soon' });
   const { code } = await worker.exit;
   expect(code).toBeGreaterThan(0);
   expect(worker.output()).toContain('LEASE_MS');

@@ -1,16 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { waitFor } from '../../support/setup.ts';
 import type { Harness, LogLine } from '../harness.ts';
 
 /** Each value that a subscriber saw who watched from before the task began, without repetitions. */
 const progressOf = async (h: Harness, type: string, payload: object) => {
-  const queue = `watched-${randomUUID()}`;
-  await h.pause(queue);
-  const id = await h.submit(type, payload, { queue });
   const values: number[] = [];
-  for await (const { status, progress } of h.watch(id)) {
-    if (status === 'QUEUED') await h.resume(queue);
+  let id = '';
+  for await (const { id: taskId, progress } of h.watchNew(type, payload)) {
+    id = taskId;
     if (progress !== null && progress !== values.at(-1)) values.push(progress);
   }
   return { id, values };
@@ -39,6 +36,15 @@ export const keepsProgressWithinBounds = async (h: Harness): Promise<void> => {
   const { values } = await progressOf(h, 'conformance.progress', { values: [-5, 150] });
   expect(values.filter((value) => value !== 0 && value !== 100)).toEqual([]);
   expect(values.at(-1)).toBe(100);
+};
+
+export const keepsTheSizeOfALargeDetail = async (h: Harness): Promise<void> => {
+  const detail = 'ü'.repeat(2_500);
+  const id = await h.submit('conformance.progress', { values: [1], detail });
+  await h.ended(id);
+  await keptProgress(h, id, 1);
+  const kept = await h.system.app.database.task.findUniqueOrThrow({ where: { id } });
+  expect(kept.progressDetail).toMatchObject({ error: 'DETAIL_TOO_LARGE', limit: 4_096 });
 };
 
 export const sparesSubscribersMostOfManyValues = async (h: Harness): Promise<void> => {
