@@ -56,7 +56,7 @@ describe('a worker in Python', () => {
   test('runs plain and async handlers, and announces what they take', { timeout: 90_000 }, async () => {
     await using system = await startSystem();
     await system.start('manager');
-    await startWorker(system, { WORKER_QUEUES: 'default,other', WORKER_CONCURRENCY: '7' });
+    await startWorker(system, { WORKER_QUEUES: 'default,other:3', WORKER_CONCURRENCY: '7' });
     const [plain] = await system.submit(1, 'double.plain', { n: 4 });
     const [other] = await system.submit(1, 'double.async', { n: 2.5 }, { queue: 'other', priority: 'HIGH' });
     expect(await system.settle()).toEqual([]);
@@ -65,6 +65,18 @@ describe('a worker in Python', () => {
     await expect(system.submit(1, 'double.plain', { n: 'four' })).rejects.toThrow(/payload\.n/);
     const { workers } = await system.graphql<{ workers: unknown[] }>('{ workers { language queues concurrency } }');
     expect(workers).toEqual([{ language: 'python', queues: ['default', 'other'], concurrency: 7 }]);
+  });
+
+  test('runs no more of a queue at once than its limit', { timeout: 90_000 }, async () => {
+    await using system = await startSystem();
+    await system.start('manager');
+    await startWorker(system, { WORKER_QUEUES: 'default,narrow:2' });
+    const ids = await system.submit(10, 'peak', null, { queue: 'narrow' });
+    const [beside] = await system.submit(1, 'double.async', { n: 1 });
+    expect(await system.settle()).toEqual([]);
+    const tasks = await Promise.all(ids.map((id) => taskOf(system, id)));
+    expect(Math.max(...tasks.map(({ result }) => result as number))).toBe(2);
+    expect((await taskOf(system, beside)).status).toBe('COMPLETED');
   });
 
   test('reports what handlers raise, and results that are no JSON', { timeout: 90_000 }, async () => {

@@ -78,3 +78,17 @@ async def wait_twice(payload: Any, ctx: Context) -> int:
     if ctx.attempt < 3:
         raise RetryAfter(1, "not yet", code="BUSY")
     return ctx.attempt
+
+
+running = 0
+
+
+@worker.task("peak")
+async def peak(payload: Any, ctx: Context) -> int:
+    """How many of its kind ran when it began, itself included."""
+    global running
+    running += 1
+    began_with = running
+    await asyncio.sleep(0.2)
+    running -= 1
+    return began_with

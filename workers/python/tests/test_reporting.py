@@ -10,7 +10,7 @@ from taskflow_worker.outbox import Entry, Outbox
 from taskflow_worker.outcome import RELEASED, Completed, Failed
 from taskflow_worker.reporter import Reporter
 from taskflow_worker.side_reporter import SideReporter
-from taskflow_worker.slots import Slots
+from taskflow_worker.slots import QueueSlots, Slots
 
 from .support import FakeShard, attempt
 
@@ -175,6 +175,25 @@ class Reporting(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(one.is_lost and one.cancelled.is_set())
         await self.drained()
         self.assertEqual([function for function, _ in self.shard.calls], ["progress"])
+
+    async def test_a_queue_with_a_limit_takes_some_of_the_slots(self) -> None:
+        of_queue = QueueSlots(self.slots, "default", 2)
+        self.assertEqual((of_queue.concurrency, of_queue.free), (2, 2))
+        of_queue.reserve(1)
+        self.assertEqual((of_queue.free, self.slots.free), (1, 9))
+        of_queue.unreserve(1)
+        first, second = self.take("one"), self.take("two")
+        self.assertEqual((of_queue.free, self.slots.free), (0, 8))
+        self.slots.reserve(8)
+        first.settle(Completed(b"1"))
+        while self.slots.taken == 2:
+            await asyncio.sleep(0)
+        self.assertEqual((of_queue.free, self.slots.free), (1, 1))
+        self.slots.reserve(1)
+        self.assertEqual(of_queue.free, 0)
+        second.settle(Completed(b"1"))
+        await self.drained()
+        self.assertEqual(self.slots.taken_by_queue, {})
 
     async def test_an_attempt_that_comes_again_loses_the_earlier_one(self) -> None:
         earlier = self.take("same")

@@ -28,7 +28,7 @@ class Environment(unittest.TestCase):
                 "REDIS_KEY_PREFIX": "mine",
                 "REDIS_TIMEOUT_MS": "500",
                 "SHARDS_PER_LANE": "4",
-                "WORKER_QUEUES": "mail,reports",
+                "WORKER_QUEUES": "mail,reports:12",
                 "WORKER_CONCURRENCY": "7",
                 "MAX_RESULT_BYTES": "100",
                 "LEASE_MS": "1000",
@@ -44,6 +44,7 @@ class Environment(unittest.TestCase):
             redis_timeout_ms=500,
             shards_per_lane=4,
             queues=("mail", "reports"),
+            queue_limits={"reports": 12},
             concurrency=7,
             max_result_bytes=100,
             lease_ms=1_000,
@@ -57,7 +58,7 @@ class Environment(unittest.TestCase):
         faulty = {
             "REDIS_PORT_HIGH": "x",
             "SHARDS_PER_LANE": "65",
-            "WORKER_QUEUES": "a,,b",
+            "WORKER_QUEUES": "a,b:0",
             "WORKER_CONCURRENCY": "1.5",
             "REDIS_TLS_LOW": "perhaps",
             "LOG_LEVEL": "loud",
@@ -82,8 +83,9 @@ class Environment(unittest.TestCase):
 
 class Declarations(unittest.TestCase):
     def test_queues_and_concurrency_of_the_worker_count(self) -> None:
-        worker = Worker(Settings(lease_ms=900), queues=["mail"], concurrency=3)
-        self.assertEqual(worker.load_settings(), Settings(lease_ms=900, queues=("mail",), concurrency=3))
+        worker = Worker(Settings(lease_ms=900), queues=["mail", "images:5"], concurrency=3)
+        expected = Settings(lease_ms=900, queues=("mail", "images"), queue_limits={"images": 5}, concurrency=3)
+        self.assertEqual(worker.load_settings(), expected)
 
     def test_a_type_is_announced_with_schema_and_defaults(self) -> None:
         worker = Worker()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from .claim import Claim, to_claims
 from .lanes import Lane, Shard
 from .shard_source import ShardSource
-from .slots import Slots
+from .slots import ClaimSlots
 
 _logger = logging.getLogger(__name__)
 
@@ -23,8 +23,9 @@ class ClaimLoop:
     than was asked for. Nothing is polled.
 
     ``is_freeing_slots`` says whether more slots will be free within a moment, so that one call can fill them together;
-    ``accept`` takes over what was claimed, and takes the slots for it; ``on_recovered`` is told when a shard answers again
-    after it failed: it may have lost its data.
+    ``accept`` takes over what was claimed, and takes the slots for it; ``on_claimed`` is told when a claim was answered: slots
+    that it did not fill may serve other loops; ``on_recovered``, when a shard answers again after it failed: it may have lost
+    its data.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class ClaimLoop:
         queues: Sequence[str],
         types: Sequence[str],
         lease_ms: int,
-        slots: Slots,
+        slots: ClaimSlots,
         is_freeing_slots: Callable[[], bool],
         accept: Callable[[Shard, list[Claim]], None],
+        on_claimed: Callable[[], None],
         on_recovered: Callable[[Shard], None],
     ) -> None:
         self._worker_id = worker_id
@@ -47,6 +49,7 @@ class ClaimLoop:
         self._slots = slots
         self._is_freeing_slots = is_freeing_slots
         self._accept = accept
+        self._on_claimed = on_claimed
         self._on_recovered = on_recovered
         self._loop = asyncio.get_running_loop()
         self._claims: set[asyncio.Task[None]] = set()
@@ -133,6 +136,7 @@ class ClaimLoop:
                 self._on_recovered(source.shard)
             source.end_claim(len(claims) == limit)
         self._claim_all()
+        self._on_claimed()
 
     async def _claim(self, shard: Shard, limit: int, is_low_first: bool) -> list[Claim]:
         low_first = "1" if is_low_first else "0"

@@ -87,6 +87,8 @@ class Lane:
             decode_responses=True,
             retry=Retry(NoBackoff(), 0),
             single_connection_client=is_single,
+            # Newer versions would else begin each connection with commands that a worker's user may not use.
+            protocol=2,
         )
         if self._server.is_tls:
             options |= {"ssl": True, "ssl_ca_certs": self._server.ca_file, "ssl_check_hostname": True}

@@ -7,7 +7,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from .attempt import Attempt
@@ -24,7 +25,7 @@ from .outcome import RELEASED
 from .reporter import Reporter
 from .settings import Settings
 from .side_reporter import SideReporter
-from .slots import Slots
+from .slots import ClaimSlots, QueueSlots, Slots
 from .task import TaskDefinition
 from .version import VERSION
 
@@ -48,6 +49,7 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._is_stopping = False
+        self._types = list(tasks)
         self._lanes = open_lanes(settings)
         shards = [shard for lane in self._lanes for shard in lane.shards]
         self._slots = Slots(settings.concurrency, on_freed=self._wake)
@@ -62,16 +64,8 @@ class Runtime:
         self._controls = [self._open_control(lane) for lane in self._lanes]
         self._heartbeats = {lane: self._open_heartbeat(lane, tasks) for lane in self._lanes}
         self._extensions: set[asyncio.Task[None]] = set()
-        self._claim_loop = ClaimLoop(
-            self._lanes,
-            worker_id=self.worker_id,
-            queues=settings.queues,
-            types=list(tasks),
-            lease_ms=settings.lease_ms,
-            slots=self._slots,
-            is_freeing_slots=lambda: self._reporter.is_busy,
-            accept=self._accept,
-            on_recovered=lambda shard: self._heartbeats[shard.lane].beat(),
+        self._claim_loops = deque(
+            self._open_claim_loop(queues, slots) for queues, slots in self._group_queues()
         )
         _logger.info(
             "worker started",
@@ -93,7 +87,7 @@ class Runtime:
         without using up an attempt. Called once; never raises."""
         self._is_stopping = True
         _logger.info("worker stops", extra={"running": self.running, "graceMs": grace_ms})
-        await self._claim_loop.stop()
+        await asyncio.gather(*(loop.stop() for loop in self._claim_loops))
         if not await self._slots.drained(grace_ms / 1_000):
             await self._hand_back()
         for keeper in self._keepers:
@@ -115,7 +109,34 @@ class Runtime:
         await self._slots.drained(_FLUSH_SECONDS)
 
     def _wake(self) -> None:
-        self._claim_loop.wake()
+        """Lets the loops claim, each time another one first: those that come later find what is left."""
+        self._claim_loops.rotate(-1)
+        for loop in self._claim_loops:
+            loop.wake()
+
+    def _group_queues(self) -> Iterator[tuple[list[str], ClaimSlots]]:
+        """Queues with limits of their own are claimed from one by one, since a call has one limit; the others in one call."""
+        limits = self._settings.queue_limits
+        unlimited = [queue for queue in self._settings.queues if queue not in limits]
+        if unlimited:
+            yield unlimited, self._slots
+        for queue in self._settings.queues:
+            if queue in limits:
+                yield [queue], QueueSlots(self._slots, queue, limits[queue])
+
+    def _open_claim_loop(self, queues: list[str], slots: ClaimSlots) -> ClaimLoop:
+        return ClaimLoop(
+            self._lanes,
+            worker_id=self.worker_id,
+            queues=queues,
+            types=self._types,
+            lease_ms=self._settings.lease_ms,
+            slots=slots,
+            is_freeing_slots=lambda: self._reporter.is_busy,
+            accept=self._accept,
+            on_claimed=self._wake,
+            on_recovered=lambda shard: self._heartbeats[shard.lane].beat(),
+        )
 
     def _accept(self, shard: Shard, claims: list[Claim]) -> None:
         for claim in claims:
@@ -157,6 +178,7 @@ class Runtime:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "version": VERSION,
+                "types": self._types,
                 "queues": self._settings.queues,
                 "concurrency": self._settings.concurrency,
                 "running": self.running,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import SettingsError
 
-_QUEUES = re.compile(r"(\*|[a-z0-9._-]{1,64}(,[a-z0-9._-]{1,64})*)")
+_QUEUE = r"[a-z0-9._-]{1,64}(:[1-9]\d{0,4})?"
+_QUEUES = re.compile(rf"\*|{_QUEUE}(,{_QUEUE})*")
 _PREFIX = re.compile(r"[a-z0-9_-]{1,40}")
 _LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "fatal", "silent")
 _TRUE = ("true", "1", "yes", "on")
@@ -44,6 +45,9 @@ class Settings:
     shards_per_lane: int = 1
     """The same for all processes."""
     queues: tuple[str, ...] = ("*",)
+    """Queues to serve; ``*`` for all."""
+    queue_limits: Mapping[str, int] = field(default_factory=dict)
+    """Of these, how many tasks run at once of a queue. Default: as many as of all together."""
     concurrency: int = 100
     """How many tasks run at once."""
     max_result_bytes: int = 1_048_576
@@ -64,13 +68,15 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError, which names every setting that is wrong.
     """
     reader = _Reader(_read_environment() if environment is None else environment)
+    queues, queue_limits = parse_queues(reader.text("WORKER_QUEUES", "*", _QUEUES).split(","))
     settings = Settings(
         high=_server(reader, "HIGH"),
         low=_server(reader, "LOW"),
         prefix=reader.text("REDIS_KEY_PREFIX", "tf", _PREFIX),
         redis_timeout_ms=reader.whole("REDIS_TIMEOUT_MS", 2_000, 50, 60_000),
         shards_per_lane=reader.whole("SHARDS_PER_LANE", 1, 1, 64),
-        queues=tuple(reader.text("WORKER_QUEUES", "*", _QUEUES).split(",")),
+        queues=queues,
+        queue_limits=queue_limits,
         concurrency=reader.whole("WORKER_CONCURRENCY", 100, 1, 10_000),
         max_result_bytes=reader.whole("MAX_RESULT_BYTES", 1_048_576, 1, 67_108_864),
         lease_ms=reader.whole("LEASE_MS", 30_000, 300, 3_600_000),
@@ -81,6 +87,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     if reader.problems:
         raise SettingsError("\n".join(reader.problems))
     return settings
+
+
+def parse_queues(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Names of queues, each with a limit after a colon or without (``mail``, ``images:5``), as names and limits."""
+    queues: list[str] = []
+    limits: dict[str, int] = {}
+    for text in texts:
+        name, _, limit = text.partition(":")
+        if name not in queues:
+            queues.append(name)
+        if limit.isdecimal():
+            limits[name] = int(limit)
+    return tuple(queues), limits
 
 
 def _server(reader: _Reader, lane: str) -> RedisServer:

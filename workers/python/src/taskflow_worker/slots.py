@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from .attempt import Attempt
 from .lanes import Shard
+
+
+class ClaimSlots(Protocol):
+    """What one claim loop may fill."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many it fills at most."""
+
+    @property
+    def free(self) -> int:
+        """How many tasks may be claimed now: neither taken nor reserved for a claim on its way."""
+
+    def reserve(self, count: int) -> None: ...
+
+    def unreserve(self, count: int) -> None: ...
 
 
 class Slots:
@@ -20,6 +38,7 @@ class Slots:
     def __init__(self, concurrency: int, on_freed: Callable[[], None]) -> None:
         self.concurrency = concurrency
         self.taken = 0
+        self.taken_by_queue: Counter[str] = Counter()
         self._reserved = 0
         self._strays: set[Attempt] = set()
         self._lingering: set[Attempt] = set()
@@ -30,7 +49,6 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """How many tasks may be claimed now: neither taken nor reserved for a claim on its way."""
         return self.concurrency - self.taken - self._reserved
 
     @property
@@ -52,6 +70,7 @@ class Slots:
             earlier.lose()
         attempts[attempt.claim.id] = attempt
         self.taken += 1
+        self.taken_by_queue[attempt.claim.queue] += 1
         self._drained.clear()
 
     def release(self, attempt: Attempt) -> None:
@@ -60,10 +79,10 @@ class Slots:
         if attempts.get(attempt.claim.id) is attempt:
             del attempts[attempt.claim.id]
         if not attempt.is_in_thread:
-            self._free()
+            self._free(attempt)
         elif len(self._strays) < self.concurrency:
             self._strays.add(attempt)
-            self._free()
+            self._free(attempt)
         else:
             self._lingering.add(attempt)
 
@@ -72,7 +91,7 @@ class Slots:
         attempt.is_in_thread = False
         if attempt in self._lingering:
             self._lingering.remove(attempt)
-            self._free()
+            self._free(attempt)
             self._on_freed()
         else:
             self._strays.discard(attempt)
@@ -92,7 +111,34 @@ class Slots:
             return False
         return True
 
-    def _free(self) -> None:
+    def _free(self, attempt: Attempt) -> None:
         self.taken -= 1
+        queue = attempt.claim.queue
+        self.taken_by_queue[queue] -= 1
+        if self.taken_by_queue[queue] == 0:
+            # Names of queues come from submitters, without an end.
+            del self.taken_by_queue[queue]
         if self.taken == 0:
             self._drained.set()
+
+
+class QueueSlots:
+    """The slots that tasks of one queue may take: some of all, at most ``limit``."""
+
+    def __init__(self, slots: Slots, queue: str, limit: int) -> None:
+        self.concurrency = min(limit, slots.concurrency)
+        self._all = slots
+        self._queue = queue
+        self._reserved = 0
+
+    @property
+    def free(self) -> int:
+        return min(self._all.free, self.concurrency - self._all.taken_by_queue[self._queue] - self._reserved)
+
+    def reserve(self, count: int) -> None:
+        self._reserved += count
+        self._all.reserve(count)
+
+    def unreserve(self, count: int) -> None:
+        self._reserved -= count
+        self._all.unreserve(count)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from .backoff import Backoff
 from .process import run_process
 from .runtime import Runtime
-from .settings import Settings, load_settings
+from .settings import Settings, load_settings, parse_queues
 from .task import Handler, TaskDefinition, define_task
 
 _H = TypeVar("_H", bound=Handler)
@@ -29,8 +29,8 @@ class Worker:
         if __name__ == "__main__":
             worker.run()
 
-    ``settings``: default is what the environment says when it starts. ``queues`` and ``concurrency`` replace what stands in
-    the settings.
+    ``settings``: default is what the environment says when it starts. ``queues`` (``["mail", "images:5"]``: of these at most
+    five at once) and ``concurrency`` replace what stands in the settings.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Worker:
         self._given = settings
         self._changes: dict[str, Any] = {}
         if queues is not None:
-            self._changes["queues"] = tuple(queues)
+            self._changes["queues"], self._changes["queue_limits"] = parse_queues(queues)
         if concurrency is not None:
             self._changes["concurrency"] = concurrency
         self._tasks: dict[str, TaskDefinition] = {}
