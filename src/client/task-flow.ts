@@ -1,5 +1,6 @@
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { ApiError, TaskFailedError } from './errors.ts';
+import { Patience, type PatienceOptions } from './patience.ts';
 import { type OnWire, TASK_FIELDS, type Task, type TaskPriority, type TaskTransition, toTask } from './task.ts';
 import type { TaskRef } from './task-ref.ts';
 import { type WatchOptions, watchTask } from './watch.ts';
@@ -104,7 +105,7 @@ export class TaskFlow implements AsyncDisposable {
   ): Promise<Result> {
     const id = idOf(task);
     for await (const _transition of this.watch(id, options));
-    const ended = await this.#find<Result>(id, options.signal);
+    const ended = await this.#findPatiently<Result>(id, options);
     if (!ended) throw new ApiError('there is no such task', { code: 'NOT_FOUND' });
     const { status, error, cancelReason } = ended;
     if (status === 'FAILED' || status === 'CANCELLED') throw new TaskFailedError(id, status, error, cancelReason);
@@ -139,6 +140,17 @@ export class TaskFlow implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #findPatiently<Result>(id: string, options: PatienceOptions): Promise<Task<Result> | null> {
+    const patience = new Patience(options);
+    for (;;) {
+      try {
+        return await this.#find<Result>(id, options.signal);
+      } catch (error) {
+        await patience.endure(error);
+      }
+    }
   }
 
   async #find<Result>(id: string, signal?: AbortSignal): Promise<Task<Result> | null> {

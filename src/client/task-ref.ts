@@ -8,6 +8,23 @@ export interface TaskRef<Input = unknown, Result = unknown> {
   readonly '~types'?: { readonly input: Input; readonly result: Result };
 }
 
+/** A value after its way through JSON: dates are text, what is undefined at the top is null, functions are gone. */
+export type Json<T> = unknown extends T
+  ? T
+  : T extends { toJSON(...parameters: never): infer Text }
+    ? Json<Text>
+    : T extends string | number | boolean | null
+      ? T
+      : // biome-ignore lint/suspicious/noConfusingVoidType: what a handler without a return statement returns.
+        T extends undefined | void
+        ? null
+        : T extends readonly unknown[]
+          ? { [Index in keyof T]: Json<T[Index]> }
+          : { [Key in keyof T as T[Key] extends AnyFunction ? never : Key]: JsonProperty<T[Key]> };
+
+type JsonProperty<T> = Json<Exclude<T, undefined>> | Extract<T, undefined>;
+type AnyFunction = (...parameters: never) => unknown;
+
 /** What a client submits for a task type: the input of its payload's schema. */
 export type InputOf<Ref> = Ref extends TaskRef<infer Input, unknown> ? Input : never;
 

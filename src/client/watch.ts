@@ -1,29 +1,12 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
-import { ApiError, isFaults, toApiError } from './errors.ts';
+import { isFaults, toApiError } from './errors.ts';
+import { Patience, type PatienceOptions } from './patience.ts';
 import { type OnWire, type TaskTransition, TRANSITION_FIELDS, toTransition } from './task.ts';
 
-export interface WatchOptions {
+export interface WatchOptions extends PatienceOptions {
   /** The seq of the last transition that was seen. Default: 0, from the first one on. */
   afterSeq?: number | undefined;
-  /** Ends the watching; the loop over it throws the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** How long the API may be away at a stretch before it is given up, in ms. Default: 5 minutes. */
-  patienceMs?: number | undefined;
 }
-
-const DEFAULT_PATIENCE_MS = 5 * 60 * 1_000;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
-/** The API is there, but not now. */
-const PASSING_CODES = new Set(['UNAVAILABLE', 'SLOW_CONSUMER', 'RATE_LIMITED']);
-/** Of a WebSocket: bad credentials and faults of the protocol, which another try would meet as well. */
-const FINAL_CLOSE_CODES = new Map([
-  [4400, 'BAD_USER_INPUT'],
-  [4401, 'UNAUTHENTICATED'],
-  [4403, 'FORBIDDEN'],
-  [4406, 'BAD_USER_INPUT'],
-]);
 
 const TASK_EVENTS = `subscription ($id: ID!, $afterSeq: Int!) {
   taskEvents(id: $id, afterSeq: $afterSeq) { ${TRANSITION_FIELDS} }
@@ -42,27 +25,20 @@ export async function* watchTask(
   id: string,
   options: WatchOptions = {},
 ): AsyncGenerator<TaskTransition, void, undefined> {
-  const { signal, patienceMs = DEFAULT_PATIENCE_MS } = options;
+  const { signal } = options;
+  const patience = new Patience(options);
   let seq = options.afterSeq ?? 0;
-  let tries = 0;
-  let awaySince: number | undefined;
   for (;;) {
     signal?.throwIfAborted();
     try {
       for await (const event of follow(connection, id, seq, signal)) {
         seq = event.seq;
-        tries = 0;
-        awaySince = undefined;
+        patience.reset();
         yield event;
       }
       return;
     } catch (error) {
-      signal?.throwIfAborted();
-      const fault = toFault(error);
-      awaySince ??= performance.now();
-      const waitMs = (fault.retryAfter ?? 0) * 1_000 || Math.min(FIRST_WAIT_MS * 2 ** tries++, LONGEST_WAIT_MS);
-      if (!PASSING_CODES.has(fault.code) || performance.now() + waitMs > awaySince + patienceMs) throw fault;
-      await wait(waitMs, undefined, { signal });
+      await patience.endure(error);
     }
   }
 }
@@ -89,12 +65,3 @@ async function* follow(
     await subscription.return?.();
   }
 }
-
-const toFault = (error: unknown): ApiError => {
-  if (error instanceof ApiError) return error;
-  if (isFaults(error)) return toApiError(error);
-  const { code, reason } = error as { code?: unknown; reason?: unknown };
-  const final = typeof code === 'number' ? FINAL_CLOSE_CODES.get(code) : undefined;
-  const message = typeof reason === 'string' && reason !== '' ? reason : 'the connection to the API was lost';
-  return new ApiError(message, { code: final ?? 'UNAVAILABLE' }, { cause: error });
-};

@@ -54,17 +54,22 @@ export const spawnProcess = (args: readonly string[], env: Readonly<Record<strin
   spawnNode([CLI, ...args], env);
 
 /** As `spawnProcess`, for any file that Node can run. */
-export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>>): TestProcess =>
-  spawnCommand(process.execPath, args, env);
+export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>>, cwd?: URL): TestProcess =>
+  spawnCommand(process.execPath, args, env, cwd);
 
-/** As `spawnProcess`, for any program. */
+/**
+ * As `spawnProcess`, for any program.
+ *
+ * @param cwd its working folder. Default: one for temporary files
+ */
 export const spawnCommand = (
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  cwd: string | URL = tmpdir(),
 ): TestProcess => {
   const child = spawn(command, args, {
-    cwd: tmpdir(),
+    cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -6,6 +6,8 @@ export interface StallingProxy extends AsyncDisposable {
   readonly port: number;
   stall(): void;
   resume(): void;
+  /** Breaks every connection; new ones are taken. */
+  cut(): void;
 }
 
 export const startStallingProxy = async (targetPort: number): Promise<StallingProxy> => {
@@ -39,6 +41,9 @@ export const startStallingProxy = async (targetPort: number): Promise<StallingPr
     resume: () => {
       isStalled = false;
       for (const socket of sockets) socket.resume();
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();

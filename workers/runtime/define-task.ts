@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { TaskRef } from '../../src/client/task-ref.ts';
+import type { Json, TaskRef } from '../../src/client/task-ref.ts';
 import type { BackoffInput } from '../../src/tasks/backoff.ts';
 import { TASK_TYPE } from '../../src/tasks/new-task.ts';
 import { encodeTypeDefaults } from '../../src/tasks/type-defaults.ts';
@@ -120,10 +120,10 @@ export interface ResultOptions<Input, Payload, Returned, Result>
  */
 export function defineTask<Input = unknown, Payload = Input, Returned = unknown, Result = Returned>(
   options: ResultOptions<Input, Payload, Returned, Result>,
-): TaskDefinition<Input, Result>;
+): TaskDefinition<Input, Json<Result>>;
 export function defineTask<Input = unknown, Payload = Input, Returned = unknown>(
   options: TaskOptions<Input, Payload, Returned> & { result?: undefined },
-): TaskDefinition<Input, Awaited<Returned>>;
+): TaskDefinition<Input, Json<Awaited<Returned>>>;
 export function defineTask(
   // biome-ignore lint/suspicious/noExplicitAny: the signatures above tie them together.
   options: TaskOptions<any, any, any> & { result?: Schema | undefined },

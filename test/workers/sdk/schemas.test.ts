@@ -123,6 +123,16 @@ describe('the types of a definition', () => {
     expectTypeOf<InputOf<typeof inferred>>().toEqualTypeOf<unknown>();
   });
 
+  test('are those of JSON, since that is how a result travels', () => {
+    const task = defineTask({
+      type: 'x',
+      handler: () => ({ at: new Date(0), list: [{ maybe: 1 as number | undefined }], call: () => 1 }),
+    });
+    expectTypeOf<ResultOf<typeof task>>().toEqualTypeOf<{ at: string; list: { maybe: number | undefined }[] }>();
+    const nothing = defineTask({ type: 'x', handler: async () => {} });
+    expectTypeOf<ResultOf<typeof nothing>>().toEqualTypeOf<null>();
+  });
+
   test('tell it from other objects', () => {
     const task = defineTask({ type: 'x', handler: () => 1 });
     expect(isTaskDefinition(task)).toBe(true);

@@ -1,26 +1,12 @@
-import pino from 'pino';
-import type { TaskContext, TaskDefinition } from '../../../workers/runtime/define-task.ts';
-import { validate } from '../../../workers/runtime/executor.ts';
+import type { TaskDefinition } from '../../../workers/runtime/define-task.ts';
+import { type RunTaskOptions, runTask as run } from '../../../workers/sdk/testing.ts';
 
-/** Runs a task's handler as a worker does, without a worker. */
+/** Runs a task's handler as a worker does, without a worker. @returns its result */
 export const runTask = async (
   task: TaskDefinition | undefined,
   payload: unknown,
-  more: Partial<TaskContext<unknown>> = {},
+  options: RunTaskOptions = {},
 ): Promise<unknown> => {
   if (!task) throw new Error('there is no such task');
-  return task.handler({
-    payload: validate(task, payload),
-    signal: new AbortController().signal,
-    taskId: 'task-1',
-    attempt: 1,
-    maxAttempts: 3,
-    ownerId: 'owner',
-    queue: 'default',
-    parents: {},
-    logger: pino({ level: 'silent' }),
-    progress: () => {},
-    log: () => {},
-    ...more,
-  });
+  return (await run(task, payload, options)).result;
 };
