@@ -1,12 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { AccessTokens, VerifiedToken } from './access-tokens.ts';
 import { hashSecret, looksLikeSecret } from './api-key-secret.ts';
 import { findApiKeyById, findShownApiKey, findTokenState, type ShownApiKey } from './credential-store.ts';
-import { KeyUsage } from './key-usage.ts';
+import type { KeyUsage } from './key-usage.ts';
 import { ADMINS_SCOPES, type Principal } from './principal.ts';
 import { isRevokedBy, type Revocation } from './revocation.ts';
 
@@ -33,10 +32,10 @@ export class Authenticator {
   /** What was revoked lately, by the id of the key or user: a look-up that began before must not bring it back. */
   readonly #revoked = new LRUCache<string, Revocation>({ max: MAX_CACHED, ttl: 60 * CACHE_MS });
 
-  constructor(database: Database, tokens: AccessTokens, logger: Logger) {
+  constructor(database: Database, tokens: AccessTokens, usage: KeyUsage) {
     this.#database = database;
     this.#tokens = tokens;
-    this.#usage = new KeyUsage(database, logger);
+    this.#usage = usage;
     // Callers that come together share one look-up.
     this.#verified = new LRUCache({
       max: MAX_CACHED,
@@ -54,7 +53,7 @@ export class Authenticator {
     if (!shown) return undefined;
     const principal = await this.#verified.fetch(hashSecret(shown).toString('base64url'), { context: shown });
     if (!principal || principal.expiresAtMs <= Date.now() || this.#isRevoked(principal)) throw refused(shown);
-    if (principal.apiKeyId !== undefined && !principal.watched) this.#usage.note(principal.apiKeyId);
+    this.#usage.note(principal);
     return principal;
   }
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { writeLastUsed } from './api-key-store.ts';
+import type { Principal } from './principal.ts';
 
 /** How exact `lastUsedAt` is, in ms: a key in constant use costs one write a minute. */
 const PRECISION_MS = 60_000;
@@ -22,8 +23,9 @@ export class KeyUsage {
     this.#logger = logger;
   }
 
-  note(apiKeyId: string): void {
-    if (this.#noted.has(apiKeyId)) return;
+  /** Notes that somebody is at work with their key. Who shows a watch token that was made with one is not. */
+  note({ apiKeyId, watched }: Principal): void {
+    if (apiKeyId === undefined || watched || this.#noted.has(apiKeyId)) return;
     this.#noted.set(apiKeyId, true);
     this.#waiting.set(apiKeyId, new Date());
     this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();

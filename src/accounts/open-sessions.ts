@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { type CredentialStates, findCredentialStates } from './credential-store.ts';
+import type { KeyUsage } from './key-usage.ts';
 import type { Principal } from './principal.ts';
 import { credentialsEnded, isRevokedBy, type Revocation } from './revocation.ts';
 
@@ -18,14 +19,16 @@ interface Session {
  */
 export class OpenSessions {
   readonly #database: Database;
+  readonly #usage: KeyUsage;
   readonly #logger: Logger;
   readonly #sessions = new Set<Session>();
   readonly #timer: NodeJS.Timeout;
   #isChecking = false;
 
   /** @param intervalMs how often PostgreSQL is asked, while something is open. Default: 1 s */
-  constructor(database: Database, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
+  constructor(database: Database, usage: KeyUsage, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
     this.#database = database;
+    this.#usage = usage;
     this.#logger = logger;
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
@@ -44,7 +47,10 @@ export class OpenSessions {
     this.#endUnless(this.#sessions, ({ principal }) => !isRevokedBy(revocation, principal));
   }
 
-  /** Ends what has expired, then what PostgreSQL no longer knows; one query for all. While it is away, only the former. */
+  /**
+   * Ends what has expired, then what PostgreSQL no longer knows; one query for all. While it is away, only the former. What
+   * stays open counts as a use of its API key.
+   */
   async check(): Promise<void> {
     const now = Date.now();
     this.#endUnless(this.#sessions, ({ principal }) => principal.expiresAtMs > now);
@@ -54,6 +60,7 @@ export class OpenSessions {
       const sessions = [...this.#sessions];
       const states = await findCredentialStates(this.#database, ...idsOf(sessions));
       this.#endUnless(sessions, ({ principal }) => isStillValid(principal, states));
+      for (const session of sessions) if (this.#sessions.has(session)) this.#usage.note(session.principal);
     } catch (error) {
       this.#logger.warn({ err: error }, 'could not check the credentials of open sockets; will try again');
     } finally {

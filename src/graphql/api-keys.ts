@@ -37,7 +37,7 @@ const ApiKeyType = builder.prismaObject('ApiKey', {
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was last used, to the minute.',
+      description: 'When it was last used, to the minute. What is open with it, as a socket, uses it all the time.',
     }),
     rateLimitPerHour: t.exposeInt('rateLimitPerHour', {
       nullable: true,

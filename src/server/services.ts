@@ -1,6 +1,7 @@
 import { AccessTokens } from '../accounts/access-tokens.ts';
 import { Authenticator } from '../accounts/authenticate.ts';
 import { FailedLogins } from '../accounts/failed-logins.ts';
+import { KeyUsage } from '../accounts/key-usage.ts';
 import { LimiterStore } from '../accounts/limiter.ts';
 import { Lockout } from '../accounts/lockout.ts';
 import { OpenSessions } from '../accounts/open-sessions.ts';
@@ -61,8 +62,9 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     audience: config.TOKEN_AUDIENCE,
     expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
   });
-  const authenticator = new Authenticator(database, tokens, logger);
-  const sessions = new OpenSessions(database, logger);
+  const keyUsage = new KeyUsage(database, logger);
+  const authenticator = new Authenticator(database, tokens, keyUsage);
+  const sessions = new OpenSessions(database, keyUsage, logger);
   const revocations = new Revocations({ broker, router, authenticator, sessions, logger });
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
