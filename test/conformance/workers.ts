@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findPython, spawnPython } from '../support/python.ts';
-import { spawnCommand, spawnNode, type TestProcess } from '../support/setup.ts';
+import { spawnCommand, spawnProcess, type TestProcess } from '../support/setup.ts';
 
 const run = promisify(execFile);
 const works = (command: string, args: string[]): boolean => spawnSync(command, args).status === 0;
@@ -28,7 +28,7 @@ export const typescript: WorkerKind = {
   hasStacks: true,
   missing: () => undefined,
   build: async () => undefined,
-  spawn: (env) => spawnNode([path('./typescript-worker.ts')], env),
+  spawn: (env) => spawnProcess(['worker', '--tasks', path('./tasks')], env),
 };
 
 const CPP = path('../../workers/cpp/');

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { DoNotRetryError, defineTask, RetryAfterError } from 'taskflow/worker';
 import { z } from 'zod';
-import { DoNotRetryError, defineTask, RetryAfterError } from '../../workers/runtime/define-task.ts';
 
 /** The task types of docs/worker-protocol.md that every language has for these tests, in TypeScript. */
 
