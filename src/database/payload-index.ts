@@ -1,13 +1,12 @@
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
 import { connect } from './connect.ts';
+import { takeMaintenanceLock } from './maintenance-lock.ts';
 import { whileBusy } from './while-busy.ts';
 
 /** The index of payloads, and with "tasks_20261124" instead of "tasks", of one partition. docs/decisions/search.md has its price. */
 const INDEX = 'tasks_payload_idx';
 const DEFINITION = 'USING gin (payload jsonb_path_ops)';
-/** Taken by whoever makes or drops it; any number will do, as long as nobody else takes it for something else. */
-const LOCK = 7_426_883_102;
 
 /**
  * Makes the index, or what is missing of it, while everything else goes on: one partition after the other, which takes about 5
@@ -65,7 +64,7 @@ const lockBriefly = async (client: pg.Client, sql: string): Promise<void> => {
 const withLock = async <T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
   const client = await connect(databaseUrl);
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await takeMaintenanceLock(async (sql, values) => (await client.query<{ taken: boolean }>(sql, values)).rows);
     return await work(client);
   } finally {
     await client.end();

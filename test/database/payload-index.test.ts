@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../src/database/connect.ts';
+import { takeMaintenanceLock } from '../../src/database/maintenance-lock.ts';
 import { createPayloadIndex, dropPayloadIndex } from '../../src/database/payload-index.ts';
 import { query, setup, spawnProcess, type TestApp, waitFor } from '../support/setup.ts';
 
@@ -70,4 +71,23 @@ test('is a command', async () => {
   expect(await drop.exit).toMatchObject({ code: 0 });
   expect(drop.output()).toBe('Payloads have no index.\n');
   expect(await indexed(app)).toEqual({ partitions: 0, isValid: undefined });
+});
+
+test('waits for a janitor that makes an index itself', async () => {
+  const app = await open();
+  const janitor = await connect(app.databaseUrl, 'janitor');
+  onTestFinished(() => janitor.end());
+  expect(await takeMaintenanceLock(async (sql, values) => (await janitor.query(sql, values)).rows)).toBe(true);
+  const creating = createPayloadIndex(app.databaseUrl);
+  const asked = () =>
+    query(
+      app.databaseUrl,
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%advisory%' AND application_name = 'taskflow'`,
+    );
+  await waitFor(async () => (await asked()).length > 0, { what: 'it asks for the lock' });
+  // It would wait for a statement that waits for this session, and that for it.
+  await janitor.query('CREATE INDEX CONCURRENTLY of_janitor ON tasks_default (id) WHERE finished_at IS NULL');
+  expect(await indexed(app)).toEqual({ partitions: 0, isValid: undefined });
+  await janitor.query('SELECT pg_advisory_unlock_all()');
+  expect(await creating).toBe(PARTITIONS);
 });

@@ -1,3 +1,4 @@
+import { takeMaintenanceLock } from '../../src/database/maintenance-lock.ts';
 import {
   API_KEYS_TO_DELETE,
   API_KEYS_TO_REVOKE,
@@ -16,7 +17,7 @@ import { countIdempotencyKeys, deleteIdempotencyKeys } from './idempotency-keys.
 import { ENDED_STATUSES, type EndedStatus, type Limits, limitsAt, type RetentionSettings } from './limits.ts';
 import { countMissingPartitions, makePartitions } from './partitions.ts';
 import { abandonRewrites, rewriteDay } from './rewrite-day.ts';
-import { openSession, type Session, takeJanitorLock } from './session.ts';
+import { openSession, type Session } from './session.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import { countUnfinished, dropDay, findDailyTables, findExpiredDays, type TaskDay } from './task-days.ts';
 
@@ -66,7 +67,7 @@ export const cleanUp = async (options: JanitorOptions): Promise<Summary | undefi
   const { config, isDryRun, signal, patienceMs = PATIENCE_MS } = options;
   await using session = await openSession({ databaseUrl: config.DATABASE_URL, readOnly: isDryRun, signal });
   // Whoever only looks needs no lock, and disturbs nobody who works.
-  if (!isDryRun && !(await takeJanitorLock(session, patienceMs, signal))) return undefined;
+  if (!isDryRun && !(await takeMaintenanceLock(session.query, { patienceMs, signal }))) return undefined;
   const limits = limitsAt(options.now ?? (await readTime(session)), config);
   const run: Run = { session, limits, signal, summary: emptySummary(isDryRun) };
   for (const step of STEPS) await carryOut(step, run);
