@@ -35,6 +35,8 @@ export const realtimeChannel = (prefix: string, lane: string, index: number): st
 export const queuesChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:queues`;
 export const operationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:operations`;
 export const revocationsChannel = (prefix: string, lane: string): string => `${prefix}:${lane}:revocations`;
+/** Pub/sub channel, in the high lane, on which managers are told that tasks have ended which others wait for. */
+export const endedParentsChannel = (prefix: string): string => `${prefix}:ended-parents`;
 
 /** Pub/sub channel of a shard on which workers are told that a task of theirs is to stop. */
 export const controlChannel = (tag: string): string => `${tag}:control`;

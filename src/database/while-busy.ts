@@ -17,19 +17,30 @@ export const isLockBusy = (error: unknown): boolean => {
   return code === LOCK_NOT_AVAILABLE || meta?.driverAdapterError?.cause?.originalCode === LOCK_NOT_AVAILABLE;
 };
 
+export interface BusyOptions {
+  /** Default: 60, over about 10 s. */
+  attempts?: number;
+  /** Between attempts, in ms; a random one of these. Default: 50 to 250. */
+  pauseMs?: { min: number; max: number };
+}
+
 /**
- * Repeats a statement that gives up when a lock is not free within its `lock_timeout`: 60 times, over about 10 s.
+ * Repeats a statement, or a transaction, that gives up when a lock is not free within its `lock_timeout`, or at once.
  *
  * @param signal ends the waiting between attempts
  * @throws the last attempt's error (SQLSTATE 55P03) when the lock was never free; others at once
  */
-export const whileBusy = async <T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+export const whileBusy = async <T>(
+  attempt: () => Promise<T>,
+  signal?: AbortSignal,
+  { attempts: maxAttempts = MAX_ATTEMPTS, pauseMs = PAUSE_MS }: BusyOptions = {},
+): Promise<T> => {
   for (let attempts = 1; ; attempts++) {
     try {
       return await attempt();
     } catch (error) {
-      if (!isLockBusy(error) || attempts === MAX_ATTEMPTS) throw error;
+      if (!isLockBusy(error) || attempts === maxAttempts) throw error;
     }
-    await delay(PAUSE_MS.min + Math.random() * (PAUSE_MS.max - PAUSE_MS.min), undefined, { signal });
+    await delay(pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min), undefined, { signal });
   }
 };

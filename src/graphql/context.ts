@@ -10,6 +10,7 @@ import type { ReportServices } from '../claims/report-claims.ts';
 import type { WorkWatcher } from '../claims/watch-work.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
+import type { FlowLoaders } from '../flows/flow-loaders.ts';
 import type { OperationWatcher } from '../operations/watch-operations.ts';
 import type { QueueServices } from '../queues/find-queues.ts';
 import type { QueueWatcher } from '../queues/watch-queues.ts';
@@ -40,6 +41,7 @@ export interface Services
   loaders: TaskLoaders;
   scheduleRuns: ScheduleRuns;
   waitReasons: WaitReasons;
+  flowLoaders: FlowLoaders;
   queueWatcher: QueueWatcher;
   operationWatcher: OperationWatcher;
   workerWatcher: WorkerWatcher;

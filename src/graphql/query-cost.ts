@@ -18,6 +18,11 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../tasks/find-tasks.ts';
 /** What a list without a page size counts as: events of a task, keys of a user. */
 const USUAL_LENGTH = 10;
 
+/** In the extensions of a list's field: how many it has at most, where that is more than usual and `first` does not say less. */
+export interface ListExtensions {
+  maxLength: number;
+}
+
 /** Refuses operations that could answer with more than so many values. */
 export const maxCostRule =
   (max: number): ValidationRule =>
@@ -76,8 +81,10 @@ class Costs {
     if (!field || !node.selectionSet) return 1;
     const type = getNamedType(field.type);
     if (!isCompositeType(type)) return 1;
-    const length = isListType(getNullableType(field.type)) ? (pageSize ?? USUAL_LENGTH) : 1;
-    return 1 + length * this.ofSelections(node.selectionSet, type.name, pageSizeOf(node, field));
+    const size = pageSizeOf(node, field);
+    if (!isListType(getNullableType(field.type))) return 1 + this.ofSelections(node.selectionSet, type.name, size);
+    const length = isLongList(field) ? size : pageSize;
+    return 1 + (length ?? USUAL_LENGTH) * this.ofSelections(node.selectionSet, type.name);
   }
 
   #fieldOf(name: string, parentName: string | undefined): GraphQLField<unknown, unknown> | undefined {
@@ -86,10 +93,13 @@ class Costs {
   }
 }
 
-/** @returns undefined for a field that is no connection */
+const isLongList = ({ extensions }: GraphQLField<unknown, unknown>): boolean => 'maxLength' in extensions;
+
+/** @returns undefined for a field that is neither a connection nor a long list */
 const pageSizeOf = (node: FieldNode, field: GraphQLField<unknown, unknown>): number | undefined => {
   if (!field.args.some(({ name }) => name === 'first')) return undefined;
   const given = node.arguments?.filter(({ name }) => name.value === 'first' || name.value === 'last') ?? [];
-  const sizes = given.map(({ value }) => (value.kind === Kind.INT ? Number(value.value) : MAX_PAGE));
-  return Math.min(Math.max(...sizes, 0) || DEFAULT_PAGE, MAX_PAGE);
+  const { maxLength: max = MAX_PAGE } = field.extensions as Partial<ListExtensions>;
+  const sizes = given.map(({ value }) => (value.kind === Kind.INT ? Number(value.value) : max));
+  return Math.min(Math.max(...sizes, 0) || (isLongList(field) ? max : DEFAULT_PAGE), max);
 };

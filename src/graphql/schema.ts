@@ -8,6 +8,8 @@ import './task-subscriptions.ts';
 import './task-actions.ts';
 import './task-logs.ts';
 import './operations.ts';
+import './dependencies.ts';
+import './flows.ts';
 import './schedules.ts';
 import './queues.ts';
 import './workers.ts';

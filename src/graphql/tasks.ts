@@ -2,15 +2,15 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { readingReachOf } from '../accounts/principal.ts';
 import { type BackoffInput, decodeBackoff } from '../tasks/backoff.ts';
 import { DEFAULT_PAGE, findTask, findTasks, LARGE_PARTS, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
-import { MAX_TASKS_AT_ONCE, type SubmitInput } from '../tasks/new-task.ts';
+import { MAX_PARENTS, MAX_TASKS_AT_ONCE } from '../tasks/new-task.ts';
 import { toConnection } from '../tasks/page.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
-import { TASK_STATUSES } from '../tasks/task-state.ts';
+import { TASK_STATUSES, type TaskPriority } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 import { DEFAULT_MAX_ATTEMPTS } from '../tasks/type-defaults.ts';
 import { waitReasonOf } from '../tasks/wait-reason.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
-import { builder } from './builder.ts';
+import { builder, type SchemaTypes } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
 import { selects } from './selection.ts';
 import { WaitReasonType } from './wait-reason.ts';
@@ -272,39 +272,72 @@ builder.queryFields((t) => ({
 /** Of a submission that does not say. */
 export const TASK_DEFAULTS = { queue: 'default', priority: 'NORMAL', maxAttempts: DEFAULT_MAX_ATTEMPTS } as const;
 
+export const ParentFailureActionType = builder.enumType('ParentFailureAction', {
+  description: 'What becomes of a waiting task when a task that it waits for fails or is cancelled.',
+  values: {
+    CANCEL: { description: 'It is cancelled, and so are those that wait for it and chose the same.' },
+    RUN: { description: 'It runs once all others have ended; its handler is told how they ended.' },
+  } as const,
+});
+
+type InputFields = PothosSchemaTypes.InputFieldBuilder<
+  PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>,
+  'InputObject'
+>;
+
+/** What tasks that are submitted alone have in common with those of a flow. */
+export const submitFields = (t: InputFields) => ({
+  type: t.string({ required: true, description: 'Which handler shall run it; see taskTypes.' }),
+  payload: t.field({ type: 'JSON', description: "What the handler is given. It must fit the type's payloadSchema." }),
+  queue: t.string({
+    defaultValue: TASK_DEFAULTS.queue,
+    description: 'In which line it waits: 1 to 64 of a-z, 0-9, ".", "_", "-".',
+  }),
+  priority: t.field({
+    type: TaskPriorityType,
+    defaultValue: TASK_DEFAULTS.priority,
+    description: 'What goes first.',
+  }),
+  runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
+  maxAttempts: t.int({
+    defaultValue: TASK_DEFAULTS.maxAttempts,
+    description: 'How often it is tried; 1 to 100. null: as its type says, else 3.',
+  }),
+  timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
+  backoff: t.field({
+    type: BackoffInputType,
+    description: 'How long it waits between attempts. Default: as its type says; else 1 s, doubled each time.',
+  }),
+  tags: t.stringList({ description: 'Up to 20 words, to find it by.' }),
+  onParentFailure: t.field({
+    type: ParentFailureActionType,
+    defaultValue: 'CANCEL',
+    description: 'What becomes of it when a task that it waits for fails or is cancelled.',
+  }),
+});
+
 const CreateTaskInput = builder.inputType('CreateTaskInput', {
   description: 'What is to be done.',
   fields: (t) => ({
-    type: t.string({ required: true, description: 'Which handler shall run it; see taskTypes.' }),
-    payload: t.field({ type: 'JSON', description: "What the handler is given. It must fit the type's payloadSchema." }),
-    queue: t.string({
-      defaultValue: TASK_DEFAULTS.queue,
-      description: 'In which line it waits: 1 to 64 of a-z, 0-9, ".", "_", "-".',
-    }),
-    priority: t.field({
-      type: TaskPriorityType,
-      defaultValue: TASK_DEFAULTS.priority,
-      description: 'What goes first.',
-    }),
-    runAt: t.field({ type: 'DateTime', description: 'Not before this time.' }),
-    maxAttempts: t.int({
-      defaultValue: TASK_DEFAULTS.maxAttempts,
-      description: 'How often it is tried; 1 to 100. null: as its type says, else 3.',
-    }),
-    timeoutMs: t.int({ description: 'How long one attempt may take, in ms. Default: as its type says.' }),
-    backoff: t.field({
-      type: BackoffInputType,
-      description: 'How long it waits between attempts. Default: as its type says; else 1 s, doubled each time.',
-    }),
+    ...submitFields(t),
     idempotencyKey: t.string({
       description:
         'The same key from the same owner returns the same task; with another payload it is a CONFLICT. It counts for IDEMPOTENCY_KEY_RETENTION_HOURS (24, if nothing else is set), and in any case until the task has ended.',
     }),
-    tags: t.stringList({ description: 'Up to 20 words, to find it by.' }),
+    dependsOn: t.idList({
+      description: `Tasks of the same owner that it waits for, at most ${MAX_PARENTS}: it is WAITING until all have ended.`,
+    }),
   }),
 });
 
-const toSubmitInput = (input: typeof CreateTaskInput.$inferInput): SubmitInput => ({
+interface Defaulted {
+  queue?: string | null | undefined;
+  priority?: TaskPriority | null | undefined;
+  maxAttempts?: number | null | undefined;
+}
+
+/** What a submission means that leaves something out. */
+export const withDefaults = <T extends Defaulted>(input: T) => ({
   ...input,
   queue: input.queue ?? TASK_DEFAULTS.queue,
   priority: input.priority ?? TASK_DEFAULTS.priority,
@@ -319,7 +352,7 @@ builder.mutationFields((t) => ({
     authScopes: { apiKey: 'TASKS_WRITE' },
     resolve: async (_root, { input }, context) => {
       const { userId } = requirePrincipal(context);
-      const [task] = await submitTasks(context.services, userId, [toSubmitInput(input)], () => 'input');
+      const [task] = await submitTasks(context.services, userId, [withDefaults(input)], () => 'input');
       return task as TaskSummary;
     },
   }),
@@ -329,6 +362,6 @@ builder.mutationFields((t) => ({
     args: { inputs: t.arg({ type: [CreateTaskInput], required: true, description: 'What is to be done.' }) },
     authScopes: { apiKey: 'TASKS_WRITE' },
     resolve: (_root, { inputs }, context) =>
-      submitTasks(context.services, requirePrincipal(context).userId, inputs.map(toSubmitInput)),
+      submitTasks(context.services, requirePrincipal(context).userId, inputs.map(withDefaults)),
   }),
 }));

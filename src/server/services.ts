@@ -14,6 +14,7 @@ import { WorkWatcher } from '../claims/watch-work.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
+import { createFlowLoaders } from '../flows/flow-loaders.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import { OperationWatcher } from '../operations/watch-operations.ts';
@@ -123,6 +124,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     loaders: createTaskLoaders(database),
     scheduleRuns: createScheduleRuns(database),
     waitReasons: createWaitReasons(broker, logger),
+    flowLoaders: createFlowLoaders(database),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
       const watchers = [queueWatcher, operationWatcher, workerWatcher, workWatcher];

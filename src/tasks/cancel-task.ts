@@ -6,13 +6,16 @@ import { badInput, TaskFlowError } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
 import type { Mailbox } from '../realtime/mailbox.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
+import { cancelWaiting } from './cancel-waiting.ts';
 import { findTask, type TaskSummary } from './find-tasks.ts';
 import { hasEnded } from './task-state.ts';
+import type { TaskWriter } from './task-writer.ts';
 
 export interface CancelServices {
   database: Database;
   broker: Broker;
   router: RealtimeRouter;
+  taskWriter: TaskWriter;
   /** How long a running task may go on after it was told to stop, in ms. */
   cancelGraceMs: number;
 }
@@ -37,7 +40,7 @@ export const cancelReason = (message: string | null | undefined): string => {
 
 /**
  * Cancels a task. A waiting one ends at once. A running one is told to stop, and ends when its worker lets go of it, or when
- * the grace period is over.
+ * the grace period is over. Tasks that wait for it are cancelled as well when it ends, unless they chose to run.
  *
  * @param ownerId whose it must be; undefined for an admin
  * @returns the task as PostgreSQL has it after the cancellation, or after the request to stop
@@ -53,6 +56,10 @@ export const cancelTask = async (
   const task = await findTask(services.database, ownerId, id, []);
   if (!task) throw new TaskFlowError('NOT_FOUND', `There is no task ${id}.`);
   refuseEnded(task);
+  // When it is no longer WAITING by now, it is on its way to the broker.
+  const isCancelled =
+    task.status === 'WAITING' && (await cancelWaiting(services, ownerId, [task.id], reason)).length > 0;
+  if (isCancelled) return (await findTask(services.database, ownerId, id)) ?? task;
   const { changes } = await services.router.subscribe(task.ownerId, task.id);
   try {
     const seq = await cancelInBroker(services, task, reason);

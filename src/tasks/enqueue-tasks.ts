@@ -5,6 +5,7 @@ import type { Broker, Lane, Shard } from '../broker/lanes.ts';
 import type { Change } from '../realtime/change.ts';
 import { publishChanges } from '../realtime/publish.ts';
 import type { NewTask } from './new-task.ts';
+import type { TaskStatus } from './task-state.ts';
 
 /** What the broker must know of a task. */
 export type Enqueueable = Pick<
@@ -96,25 +97,34 @@ export const firstChange = (task: NewTask, position: number, at: Date): Change =
   },
 });
 
-/** What the transition of a task that was put back looks like to subscribers. */
-export const queuedChange = (
-  task: Enqueueable & { seq: number },
-  position: number,
-  at: Date,
-  reason: string,
-): Change => ({
-  ownerId: task.ownerId,
+/** What became of a task that was not in the broker's hands: a transition that PostgreSQL made. */
+export interface Move {
+  id: string;
+  ownerId: string;
+  type: string;
+  queue: string;
+  status: TaskStatus;
+  /** Number of this transition. */
+  seq: number;
+  runAt: Date | null;
+  /** JSON text for its event; empty for none. */
+  detail: string;
+}
+
+/** What a move looks like to subscribers. */
+export const movedChange = (move: Move, position: number, at: Date): Change => ({
+  ownerId: move.ownerId,
   position,
-  taskId: task.id,
-  seq: task.seq,
-  status: 'QUEUED',
+  taskId: move.id,
+  seq: move.seq,
+  status: move.status,
   attempt: 0,
-  queue: task.queue,
-  type: task.type,
+  queue: move.queue,
+  type: move.type,
   workerId: '',
   atMs: at.getTime(),
-  runAtMs: undefined,
-  data: JSON.stringify({ reason }),
+  runAtMs: move.status === 'SCHEDULED' ? move.runAt?.getTime() : undefined,
+  data: move.detail,
 });
 
 /** Tells subscribers of new tasks, each lane's on that lane: a lane that is down holds up only its own. */

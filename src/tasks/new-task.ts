@@ -21,6 +21,20 @@ export interface SubmitInput {
   backoff?: BackoffInput | null | undefined;
   idempotencyKey?: string | null | undefined;
   tags?: readonly string[] | null | undefined;
+  /** Ids of the tasks that it waits for. Default: it waits for none. */
+  dependsOn?: readonly string[] | null | undefined;
+  /** What becomes of it when one of them fails or is cancelled. Default: CANCEL. */
+  onParentFailure?: ParentFailureAction | null | undefined;
+}
+
+/** What becomes of a waiting task when a task that it waits for fails or is cancelled: the same, or nothing. */
+export type ParentFailureAction = 'CANCEL' | 'RUN';
+
+/** A task that another one waits for. */
+export interface NewParent {
+  taskId: string;
+  /** In their flow; null outside of one. */
+  name: string | null;
 }
 
 /** A checked task, ready to be written. */
@@ -30,7 +44,7 @@ export interface NewTask {
   type: string;
   queue: string;
   priority: TaskPriority;
-  status: 'QUEUED' | 'SCHEDULED';
+  status: 'QUEUED' | 'SCHEDULED' | 'WAITING';
   /** JSON text. */
   payload: string;
   maxAttempts: number;
@@ -40,10 +54,17 @@ export interface NewTask {
   runAt: Date | null;
   tags: readonly string[];
   idempotencyKey: string | null;
+  /** What it waits for; its status is WAITING then. Default: nothing. */
+  waitsFor?: readonly NewParent[];
+  onParentFailure?: ParentFailureAction;
+  /** Do others of the same submission wait for it? Default: no. */
+  hasDependents?: boolean;
 }
 
 export const TASK_TYPE = /^[A-Za-z0-9._:-]{1,128}$/;
 export const MAX_TASKS_AT_ONCE = 10_000;
+/** Tasks that one task can wait for. */
+export const MAX_PARENTS = 100;
 const MAX_TAGS = 20;
 const MAX_TAG_LENGTH = 100;
 const MAX_KEY_LENGTH = 255;
@@ -62,6 +83,11 @@ const InputSchema = z.object({
   runAt: z.date().refine(isStorableTime, 'must be in the years 1 to 9999').nullish(),
   idempotencyKey: z.string().min(1).max(MAX_KEY_LENGTH).refine(isStorable, UNSTORABLE_TEXT).nullish(),
   tags: z.array(z.string().min(1).max(MAX_TAG_LENGTH).refine(isStorable, UNSTORABLE_TEXT)).max(MAX_TAGS).nullish(),
+  dependsOn: z
+    .array(z.guid('must be a UUID'))
+    .max(MAX_PARENTS)
+    .refine((ids) => new Set(ids.map((id) => id.toLowerCase())).size === ids.length, 'must not name a task twice')
+    .nullish(),
 });
 
 /** Checks a payload against what workers announced for its type. It throws BAD_USER_INPUT. */
@@ -167,5 +193,15 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
     runAt: input.runAt ?? null,
     tags: input.tags ?? [],
     idempotencyKey: input.idempotencyKey ?? null,
+    ...waitingFor(input),
   };
 };
+
+const waitingFor = ({ dependsOn, onParentFailure }: SubmitInput): Partial<NewTask> =>
+  dependsOn && dependsOn.length > 0
+    ? {
+        status: 'WAITING',
+        waitsFor: dependsOn.map((id) => ({ taskId: id.toLowerCase(), name: null })),
+        onParentFailure: onParentFailure ?? 'CANCEL',
+      }
+    : {};

@@ -1,6 +1,6 @@
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray, textArray } from '../database/array-literal.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
-import type { Enqueueable } from './enqueue-tasks.ts';
+import type { Enqueueable, Move } from './enqueue-tasks.ts';
 import { placesByOwner } from './task-store.ts';
 
 interface RequeuedRow {
@@ -14,6 +14,7 @@ interface RequeuedRow {
   timeout_ms: number | null;
   backoff: string | null;
   seq: number;
+  parents: string | null;
 }
 
 /** Of rows of `tasks`: those that can be put back. Neither is a new task, nor one put back, taken by a draining queue. */
@@ -43,7 +44,8 @@ export const resetEnded = async (
       worker_id = NULL, run_at = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
       submitted_at = now()
     FROM chosen c WHERE t.id = c.id
-    RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq`;
+    RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq,
+      t.parent_results::text AS parents`;
   return rows.map((row) => ({
     id: row.id,
     ownerId: row.owner_id,
@@ -57,22 +59,22 @@ export const resetEnded = async (
     runAt: null,
     status: 'QUEUED',
     seq: row.seq,
+    parents: row.parents,
   }));
 };
 
 /**
- * Writes a QUEUED event for each of these tasks, and an outbox row, so that they reach the broker whatever happens.
+ * Writes the event of each of these moves, and the outbox rows of those that must reach the broker whatever happens.
  *
  * @returns each owner's position before, and when it was written
  * @throws division_by_zero (22012) when an owner has no feed
  */
-export const appendQueued = async (
+export const appendMoves = async (
   session: DatabaseSession,
-  tasks: readonly (Enqueueable & { seq: number })[],
+  moves: readonly Move[],
   outbox: readonly { id: string; shardId: string; taskId: string; seq: number }[],
-  reason: string,
 ): Promise<{ bases: Map<string, number>; at: Date }> => {
-  const { places, counts } = placesByOwner(tasks);
+  const { places, counts } = placesByOwner(moves);
   const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
     WITH locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
@@ -83,10 +85,11 @@ export const appendQueued = async (
       RETURNING f.owner_id, f.position - l.n AS base
     ), events AS (
       INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt, detail)
-      SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, 'QUEUED', now(), 0, json_build_object('reason', ${reason}::text)
-      FROM unnest(${plainArray(tasks, ({ id }) => id)}::uuid[], ${plainArray(tasks, ({ seq }) => seq)}::int[],
-        ${plainArray(tasks, ({ ownerId }) => ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[])
-        AS e(task_id, seq, owner_id, place)
+      SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, e.status, now(), 0, e.detail::json
+      FROM unnest(${plainArray(moves, ({ id }) => id)}::uuid[], ${plainArray(moves, ({ seq }) => seq)}::int[],
+        ${plainArray(moves, ({ ownerId }) => ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
+        ${plainArray(moves, ({ status }) => status)}::task_status[], ${textArray(moves, ({ detail }) => detail || null)}::text[])
+        AS e(task_id, seq, owner_id, place, status, detail)
       JOIN feeds f USING (owner_id)
     ), remembered AS (
       INSERT INTO outbox (id, shard_id, min_id, max_id, seq)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database, Prisma } from '../database/client.ts';
+import { whileBusy } from '../database/while-busy.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { encodeBackoff } from './backoff.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type TaskRules,
   toNewTask,
 } from './new-task.ts';
+import { checkDependencyCount, takeParents } from './take-parents.ts';
 import { type IdempotentRow, passOnIdempotencyKeys, type Task, takeIdempotencyKeys } from './task-store.ts';
 import type { TaskWriter } from './task-writer.ts';
 import { DEFAULT_MAX_ATTEMPTS } from './type-defaults.ts';
@@ -26,8 +28,8 @@ export interface SubmitServices {
  * @param inputs 1 to 10,000
  * @param paths where each input stands in the request, for errors. Default: inputs.0, inputs.1, …
  * @returns the tasks in the order of the inputs; for a known idempotency key the task that was made with it
- * @throws TaskFlowError BAD_USER_INPUT, PAYLOAD_TOO_LARGE, or CONFLICT for an idempotency key that was used for something else
- *   and for a queue that is draining
+ * @throws TaskFlowError BAD_USER_INPUT (also for a task to wait for that is not there), PAYLOAD_TOO_LARGE, or CONFLICT for an
+ *   idempotency key that was used for something else and for a queue that is draining
  */
 export const submitTasks = async (
   services: SubmitServices,
@@ -45,19 +47,23 @@ export const submitTasks = async (
   if (inputs.length === 0) return [];
   await services.taskRules.prepare(new Set(inputs.map(({ type }) => type)));
   const tasks = inputs.map((input, index) => toNewTask(ownerId, input, path(index), services.taskRules));
-  if (tasks.some(({ idempotencyKey }) => idempotencyKey !== null)) {
-    return submitOnce(services, ownerId, tasks, inputs, path);
+  if (tasks.some(({ idempotencyKey, waitsFor }) => idempotencyKey !== null || waitsFor)) {
+    checkDependencyCount(tasks, 'inputs');
+    return submitWithin(services, ownerId, tasks, inputs, path);
   }
   refuseDraining(tasks, (i) => `${path(i)}.queue`, services.taskRules);
   const at = await services.taskWriter.write(tasks);
   return tasks.map((task, index) => toTask(task, inputs[index]?.payload, at));
 };
 
+/** Parents that are being written are tried again after so many ms: a recorder holds them for a few. */
+const PARENTS_BUSY = { attempts: 300, pauseMs: { min: 2, max: 30 } };
+
 /**
- * With idempotency keys: the keys and the tasks are written in one transaction. A known key gives its task also where the
- * queue is draining: whoever lost the answer asks again.
+ * With idempotency keys, or tasks to wait for: these and the tasks are written in one transaction. A known key gives its task
+ * also where the queue is draining: whoever lost the answer asks again.
  */
-const submitOnce = async (
+const submitWithin = async (
   { database, taskWriter, taskRules }: SubmitServices,
   ownerId: string,
   tasks: readonly NewTask[],
@@ -65,17 +71,23 @@ const submitOnce = async (
   path: (index: number) => string,
 ): Promise<Task[]> => {
   const { wanted, byKey } = distinctKeys(tasks, inputs);
-  const epochs = taskWriter.knownEpochs();
-  const { known, at, afterCommit } = await database.$transaction(async (transaction) => {
-    const known = await takeKeys(transaction, ownerId, wanted);
-    const isNew = ({ idempotencyKey: key, id }: NewTask): boolean =>
-      key === null || (!known.has(key) && byKey.get(key) === id);
-    const fresh = tasks.filter(isNew);
-    refuseDraining(fresh, (i) => `${path(tasks.indexOf(fresh[i] as NewTask))}.queue`, taskRules);
-    if (fresh.length === 0) return { known, at: new Date(), afterCommit: () => {} };
-    return { known, ...(await taskWriter.writeWithin(transaction, fresh, epochs)) };
-  });
+  const pathOf = (task: NewTask): string => path(tasks.indexOf(task));
+  const write = () => {
+    const epochs = taskWriter.knownEpochs();
+    return database.$transaction(async (transaction) => {
+      const known = wanted.length > 0 ? await takeKeys(transaction, ownerId, wanted) : new Map<string, Task>();
+      const isNew = ({ idempotencyKey: key, id }: NewTask): boolean =>
+        key === null || (!known.has(key) && byKey.get(key) === id);
+      const fresh = tasks.filter(isNew);
+      refuseDraining(fresh, (i) => `${pathOf(fresh[i] as NewTask)}.queue`, taskRules);
+      if (fresh.length === 0) return { known, at: new Date(), afterCommit: () => {}, hasEndedParents: false };
+      const hasEndedParents = await takeParents(transaction, ownerId, fresh, pathOf);
+      return { known, hasEndedParents, ...(await taskWriter.writeWithin(transaction, fresh, epochs)) };
+    });
+  };
+  const { known, at, afterCommit, hasEndedParents } = await whileBusy(write, undefined, PARENTS_BUSY);
   afterCommit();
+  if (hasEndedParents) taskWriter.announceEndedParents();
   const made = new Map(tasks.map((task) => [task.id, toTask(task, JSON.parse(task.payload), at)]));
   return tasks.map(({ id, idempotencyKey: key }) => {
     const earlier = key === null ? undefined : known.get(key);
@@ -139,7 +151,10 @@ const refuseOtherRequest = (wanted: IdempotentRow, earlier: IdempotentRow | unde
 };
 
 /** Of what was asked for, without the defaults of its type: a worker that announces others makes no other request of it. */
-const requestHash = ({ type, queue, priority, payload, runAt, tags }: NewTask, asked: SubmitInput): Buffer =>
+const requestHash = (
+  { type, queue, priority, payload, runAt, tags, waitsFor, onParentFailure }: NewTask,
+  asked: SubmitInput,
+): Buffer =>
   createHash('sha256')
     .update(
       JSON.stringify([
@@ -152,6 +167,7 @@ const requestHash = ({ type, queue, priority, payload, runAt, tags }: NewTask, a
         runAt,
         tags,
         ...(asked.backoff ? [encodeBackoff(asked.backoff)] : []),
+        ...(waitsFor ? [waitsFor, onParentFailure] : []),
       ]),
     )
     .digest();

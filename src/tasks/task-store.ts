@@ -58,6 +58,17 @@ const rareColumns = (tasks: readonly NewTask[]) => {
   };
 };
 
+/** Only flows write tasks that others wait for already. */
+const dependentsColumn = (tasks: readonly NewTask[]) => {
+  if (!tasks.some(({ hasDependents }) => hasDependents))
+    return { array: Prisma.empty, name: Prisma.empty, value: Prisma.sql`false` };
+  return {
+    array: Prisma.sql`, ${plainArray(tasks, ({ hasDependents }) => (hasDependents ? 'true' : 'false'))}::bool[]`,
+    name: Prisma.sql`, has_dependents`,
+    value: Prisma.sql`has_dependents`,
+  };
+};
+
 /**
  * Writes new tasks, their first events and the outbox rows of their shards in one statement, and deletes the outbox
  * rows of earlier batches that Redis has by now.
@@ -76,17 +87,18 @@ export const insertTasks = async (
 ): Promise<{ feeds: InsertedFeed[]; at: Date }> => {
   const { places, counts } = placesByOwner(tasks);
   const rare = rareColumns(tasks);
+  const dependents = dependentsColumn(tasks);
   const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(
         ${plainArray(tasks, (task) => task.id)}::uuid[], ${plainArray(tasks, (task) => task.ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
         ${textArray(tasks, (task) => task.type)}::text[], ${textArray(tasks, (task) => task.queue)}::text[],
         ${textArray(tasks, (task) => task.payload)}::text[], ${plainArray(tasks, (task) => task.priority)}::task_priority[],
-        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays})
-      AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names})
+        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays} ${dependents.array})
+      AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names} ${dependents.name})
     ), inserted AS (
-      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff)
-      SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values} FROM input
+      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff, has_dependents)
+      SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values}, ${dependents.value} FROM input
       RETURNING status
     ), remembered AS (
       INSERT INTO outbox (id, shard_id, min_id, max_id)

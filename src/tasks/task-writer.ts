@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { endedParentsChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
@@ -10,12 +11,13 @@ import {
   enqueueBatch,
   firstChange,
   groupByShard,
-  queuedChange,
+  type Move,
+  movedChange,
   type ShardBatch,
 } from './enqueue-tasks.ts';
 import type { Epochs, KnownEpochs } from './epochs.ts';
 import type { NewTask } from './new-task.ts';
-import { appendQueued } from './requeue-store.ts';
+import { appendMoves } from './requeue-store.ts';
 import { deleteOutbox, insertTasks, placesByOwner } from './task-store.ts';
 
 /** Tasks in one statement; larger groups of one caller stay whole. Batches beyond about 500 gain nothing more. */
@@ -85,7 +87,7 @@ export class TaskWriter {
     tasks: readonly NewTask[],
     epochs: KnownEpochs,
   ): Promise<{ at: Date; afterCommit: () => void }> {
-    const batches = groupByShard(this.#broker, tasks, (shard) => epochs.get(shard.id));
+    const batches = groupByShard(this.#broker, tasks.filter(isForBroker), (shard) => epochs.get(shard.id));
     const outbox = batches.map(toOutboxRow);
     const doneIds = this.#doneOutboxIds.splice(0);
     try {
@@ -114,17 +116,44 @@ export class TaskWriter {
     reason: string,
     epochs: KnownEpochs,
   ): Promise<() => void> {
+    const detail = JSON.stringify({ reason });
+    return this.moveWithin(
+      session,
+      tasks.map((task) => ({ ...task, status: 'QUEUED' as const, detail })),
+      tasks,
+      epochs,
+    );
+  }
+
+  /**
+   * Records moves whose tasks were written in the caller's transaction, and tells subscribers.
+   *
+   * @param tasks those of them that the broker is to be given
+   * @returns what the caller must call after its commit
+   */
+  async moveWithin(
+    session: DatabaseSession,
+    moves: readonly Move[],
+    tasks: readonly (Enqueueable & { seq: number })[],
+    epochs: KnownEpochs,
+  ): Promise<() => void> {
     const batches = groupByShard(this.#broker, tasks, (shard) => epochs.get(shard.id));
     const outbox = batches.map((batch) =>
       batch.tasks.map(({ id, seq = 1 }) => ({ id: uuidv7(), shardId: batch.shard.id, taskId: id, seq })),
     );
-    const { bases, at } = await appendQueued(session, tasks, outbox.flat(), reason);
-    const { places } = placesByOwner(tasks);
-    const changes = tasks.map((task, i) =>
-      queuedChange(task, (bases.get(task.ownerId) ?? 0) + (places[i] ?? 0), at, reason),
-    );
+    const { bases, at } = await appendMoves(session, moves, outbox.flat());
+    const { places } = placesByOwner(moves);
+    const changes = moves.map((move, i) => movedChange(move, (bases.get(move.ownerId) ?? 0) + (places[i] ?? 0), at));
     const rowIds = outbox.map((rows) => rows.map(({ id }) => id));
     return () => this.#handOver(changes, batches, rowIds);
+  }
+
+  /** Tells the managers that tasks have ended which others wait for. They look by themselves, too, each second. */
+  announceEndedParents(): void {
+    const { high, prefix } = this.#broker;
+    high.redis.publish(endedParentsChannel(prefix), '').catch((error) => {
+      this.#logger.debug({ err: error }, 'could not wake the managers');
+    });
   }
 
   /** Waits until Redis has, or has refused, what was written. */
@@ -205,6 +234,9 @@ export class TaskWriter {
     }
   }
 }
+
+/** A task that waits for others is nothing for the broker yet. */
+const isForBroker = ({ status }: NewTask): boolean => status !== 'WAITING';
 
 const toOutboxRow = ({ shard, tasks }: ShardBatch) => {
   const ids = tasks.map(({ id }) => id).sort();

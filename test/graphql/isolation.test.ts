@@ -10,6 +10,7 @@ let stranger: TestUser;
 let task: { id: string; type: string; queue: string };
 let scheduleId: string;
 let operationId: string;
+let flowId: string;
 
 beforeAll(async () => {
   app = await setupApi();
@@ -23,9 +24,11 @@ beforeAll(async () => {
   const made = await owner.call(`mutation { ${CREATE_SCHEDULE} }`);
   scheduleId = made.data.createSchedule.id;
   operationId = (await owner.call('mutation { retryTasks(where: { queue: ["secret"] }) { id } }')).data.retryTasks.id;
+  flowId = (await owner.call(`mutation { ${CREATE_FLOW} }`)).data.createFlow.id;
 });
 afterAll(() => app.close());
 
+const CREATE_FLOW = 'createFlow(input: { name: "secret", tasks: [{ name: "a", type: "other" }] }) { id }';
 const CREATE_SCHEDULE = 'createSchedule(input: { name: "secret", cron: "@daily", type: "secret" }) { id }';
 
 /** A stranger tries to change the owner's schedule. */
@@ -136,6 +139,28 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       expect(change.event.taskId).not.toBe(task.id);
       if (change.event.taskId === data.createTask.id) break;
     }
+  },
+  createFlow: async () => {
+    const dependsOn = [task.id];
+    const input = { type: 'secret', dependsOn };
+    const refused = await stranger.call('mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }', {
+      input,
+    });
+    expect(errorOf(refused)).toEqual({ code: 'BAD_USER_INPUT', field: 'input.dependsOn.0' });
+    const own = await stranger.call(`mutation { ${CREATE_FLOW} }`);
+    expect(own.data.createFlow.id).not.toBe(flowId);
+    const { data } = await owner.call(`{ task(id: "${task.id}") { dependents { id } } }`);
+    expect(data.task.dependents).toEqual([]);
+  },
+  flow: async () => {
+    expect((await stranger.call(`{ flow(id: "${flowId}") { id } }`)).data).toEqual({ flow: null });
+    expect((await owner.call(`{ flow(id: "${flowId}") { id } }`)).data.flow).toEqual({ id: flowId });
+  },
+  flows: async () => {
+    const query = '{ flows { edges { node { id } } } }';
+    expect((await owner.call(query)).data.flows.edges).toEqual([{ node: { id: flowId } }]);
+    const other = await app.user();
+    expect((await other.call(query)).data.flows.edges).toEqual([]);
   },
   schedule: async () => {
     expect((await stranger.call(`{ schedule(id: "${scheduleId}") { id } }`)).data).toEqual({ schedule: null });

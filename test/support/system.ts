@@ -83,7 +83,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
     },
     socket: () => openSocket(url, credentials),
     settle: async (timeoutMs = 60_000) => {
-      const isLive = (status: string): boolean => ['QUEUED', 'PROCESSING', 'SCHEDULED'].includes(status);
+      const isLive = (status: string): boolean => ['WAITING', 'QUEUED', 'PROCESSING', 'SCHEDULED'].includes(status);
       await waitFor(async () => !Object.keys(await countByStatus()).some(isLive), {
         timeoutMs,
         what: 'all tasks have ended',

@@ -46,6 +46,12 @@ export const API_KEYS_TO_DELETE: ExpiredRows = {
 
 const timesOf = ({ tasks }: Limits): (Date | null)[] => ENDED_STATUSES.map((status) => tasks[status]);
 
+/** When tasks that go now were submitted, at the latest, if they ended in whatever way goes first. */
+const firstToGo = (limits: Limits): Date | null => {
+  const times = timesOf(limits).flatMap((limit) => limit?.getTime() ?? []);
+  return times.length > 0 ? new Date(Math.max(...times)) : null;
+};
+
 // The id of a clock gone astray says nothing of a task's age; created_at comes from PostgreSQL's clock. With null instead of a
 // limit, nothing is old.
 const STRAY_TASKS = `tasks_default WHERE finished_at IS NOT NULL
@@ -86,11 +92,18 @@ export const ORPHANED_KEYS_TO_DELETE: ExpiredRows = {
   count: `SELECT count(*) FROM ${ORPHANED_KEYS}`,
   sweep: `DELETE FROM idempotency_keys WHERE (owner_id, key) IN
     (SELECT owner_id, key FROM ${ORPHANED_KEYS} ORDER BY created_at LIMIT $2 FOR UPDATE OF k SKIP LOCKED)`,
-  // The first of them to go.
-  values: (limits) => {
-    const times = timesOf(limits).flatMap((limit) => limit?.getTime() ?? []);
-    return unlessKept(times.length > 0 ? new Date(Math.max(...times)) : null);
-  },
+  values: (limits) => unlessKept(firstToGo(limits)),
+};
+
+// The id of a flow begins with its time, as those of its tasks do.
+const EMPTY_FLOWS =
+  'flows f WHERE id < taskflow_first_id($1) AND NOT EXISTS (SELECT 1 FROM flow_tasks t WHERE t.flow_id = f.id)';
+
+/** Flows of whose tasks none is kept any more. */
+export const FLOWS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${EMPTY_FLOWS}`,
+  sweep: `DELETE FROM flows WHERE id IN (SELECT id FROM ${EMPTY_FLOWS} ORDER BY id LIMIT $2 FOR UPDATE OF f SKIP LOCKED)`,
+  values: (limits) => unlessKept(firstToGo(limits)),
 };
 
 /** So many runs of a schedule are kept, and those of the last day. */

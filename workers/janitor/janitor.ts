@@ -6,6 +6,7 @@ import {
   countRows,
   DEAD_LETTERS_TO_DELETE,
   type ExpiredRows,
+  FLOWS_TO_DELETE,
   OPERATIONS_TO_DELETE,
   ORPHANED_KEYS_TO_DELETE,
   QUEUE_MINUTES_TO_DELETE,
@@ -50,6 +51,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'drop days of tasks', run: (run) => clearDays(run) },
   { name: 'delete tasks outside of days', run: (run) => deleteStrayTasks(run) },
   { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
+  { name: 'delete flows without tasks', run: (run) => sweepInto(run, 'flowsDeleted', FLOWS_TO_DELETE) },
   { name: 'delete idempotency keys', run: (run) => freeIdempotencyKeys(run) },
   { name: 'delete runs of schedules', run: (run) => sweepInto(run, 'scheduleRunsDeleted', SCHEDULE_RUNS_TO_DELETE) },
   { name: 'delete queue minutes', run: (run) => sweepInto(run, 'queueMinutesDeleted', QUEUE_MINUTES_TO_DELETE) },
@@ -97,6 +99,7 @@ const sweepInto = async (
     | 'tasksDeleted'
     | 'deadLettersDeleted'
     | 'scheduleRunsDeleted'
+    | 'flowsDeleted'
     | 'queueMinutesDeleted'
     | 'operationsDeleted'
     | 'auditEntriesDeleted',

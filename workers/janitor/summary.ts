@@ -18,6 +18,8 @@ export interface Summary {
   /** Of failed tasks whose day was dropped. */
   deadLettersDeleted: number;
   scheduleRunsDeleted: number;
+  /** Without tasks. */
+  flowsDeleted: number;
   queueMinutesDeleted: number;
   /** That ended 30 days ago. */
   operationsDeleted: number;
@@ -39,6 +41,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   tasksDeleted: 0,
   deadLettersDeleted: 0,
   scheduleRunsDeleted: 0,
+  flowsDeleted: 0,
   queueMinutesDeleted: 0,
   operationsDeleted: 0,
   auditEntriesDeleted: 0,
@@ -57,6 +60,7 @@ export const describeSummary = (summary: Summary): string => {
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
     `dead letters: ${summary.deadLettersDeleted} deleted`,
     `runs of schedules: ${summary.scheduleRunsDeleted} deleted`,
+    `flows without tasks: ${summary.flowsDeleted} deleted`,
     `queue minutes: ${summary.queueMinutesDeleted} deleted`,
     `operations: ${summary.operationsDeleted} deleted`,
     `audit entries: ${summary.auditEntriesDeleted} deleted`,

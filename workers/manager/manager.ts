@@ -6,6 +6,7 @@ import type { Broker } from '../../src/broker/lanes.ts';
 import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
 import { whileBusy } from '../../src/database/while-busy.ts';
+import { startDependencyRunner } from './dependency-runner.ts';
 import { Leader } from './leader.ts';
 import { startOperationRunner } from './operation-runner.ts';
 import { startScheduleRunner } from './schedule-runner.ts';
@@ -34,13 +35,16 @@ const PARTITION_INTERVAL_MS = 60 * 60 * 1000;
 const DAYS_AHEAD = 8;
 
 /**
- * Starts a manager: it leads its fair share of the shards, and stands by for the others. Beside that it serves schedules and operations.
+ * Starts a manager: it leads its fair share of the shards, and stands by for the others. Beside that it serves schedules and
+ * operations, and sets tasks free that wait for others.
  *
  * Every process needs at least one; with two or more, another takes over when one dies.
  */
 export const startManager = ({ broker, database, config, logger }: ManagerOptions): Manager => {
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const leaseMs = config.LEADER_LEASE_MS;
+  const dependencyRunner = startDependencyRunner({ broker, database, config, logger });
+  const onEndedParents = (): void => dependencyRunner.wake();
   let fairShare = broker.shards.length;
   const leading = (): Leader[] => leaders.filter(({ isLeading }) => isLeading);
   const leaders = broker.shards.map(
@@ -51,7 +55,11 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
         leaseMs,
         mayLead: () => leading().length < fairShare,
         work: (signal) =>
-          manageShard({ broker, database, config, logger: logger.child({ shard: shard.id }) }, shard, signal),
+          manageShard(
+            { broker, database, config, logger: logger.child({ shard: shard.id }), onEndedParents },
+            shard,
+            signal,
+          ),
         logger: logger.child({ shard: shard.id }),
       }),
   );
@@ -89,7 +97,8 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
       for (const timer of timers) clearInterval(timer);
       // First: others may lead its share as soon as they do not count it any more.
       await broker.high.redis.zrem(managersKey(broker.prefix), id).catch(() => undefined);
-      await Promise.all([...leaders.map((leader) => leader.stop()), scheduleRunner.stop(), operationRunner.stop()]);
+      const runners = [scheduleRunner, operationRunner, dependencyRunner];
+      await Promise.all([...leaders, ...runners].map((each) => each.stop()));
     },
   };
 };

@@ -19,6 +19,8 @@ export interface UnfinishedTask {
   backoff: string | null;
   /** JSON text, where it was told to stop. */
   cancelReason: string | null;
+  /** What became of the tasks that it waited for: JSON text. */
+  parents: string | null;
 }
 
 export interface OutboxEntry {
@@ -114,10 +116,11 @@ interface TaskRow {
   payload: string;
   backoff: string | null;
   cancel_reason: string | null;
+  parents: string | null;
 }
 
 const COLUMNS = Prisma.sql`id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at,
-      payload::text, backoff, cancel_reason::text`;
+      payload::text, backoff, cancel_reason::text, parent_results::text AS parents`;
 
 const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   id: row.id,
@@ -134,6 +137,7 @@ const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   payload: row.payload,
   backoff: row.backoff,
   cancelReason: row.cancel_reason,
+  parents: row.parents,
 });
 
 /** Those of these tasks that still have the seq given with them, whole. */

@@ -6,6 +6,7 @@ import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
+import { bodyOf } from '../../src/tasks/enqueue-tasks.ts';
 import {
   beginEpoch,
   deleteOutboxRows,
@@ -169,7 +170,7 @@ export class Reconciler {
         attempt: task.attempt,
         runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? 0) : '',
         head: encodeHead(task),
-        payload: task.payload,
+        payload: bodyOf(task),
         cancelReason: task.cancelReason ?? '',
       }));
       restored += await restore(this.#shard, { epoch }, items);

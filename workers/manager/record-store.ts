@@ -154,6 +154,17 @@ const countMinutes = (transitions: readonly StreamedTransition[]) => {
     )`;
 };
 
+/** Tasks that others wait for, and that have ended now: what is noted here, dependency-runner.ts deals with. */
+const noteEndedParents = (transitions: readonly StreamedTransition[]) =>
+  transitions.some(({ status }) => hasEnded(status as TaskStatus))
+    ? {
+        insert: Prisma.sql`, ended AS (
+      INSERT INTO ended_parents (task_id, seq, status) SELECT id, seq, status FROM updated WHERE is_ended_parent RETURNING 1
+    )`,
+        found: Prisma.sql`EXISTS (SELECT FROM ended)`,
+      }
+    : { insert: Prisma.empty, found: Prisma.sql`false` };
+
 /**
  * Writes transitions that continue what PostgreSQL has, exactly: each task's last `seq` must be the one before its first
  * transition here, and the task must not have ended. One statement updates the tasks, inserts the events and counts what
@@ -161,20 +172,21 @@ const countMinutes = (transitions: readonly StreamedTransition[]) => {
  *
  * The owner's feed is locked after the tasks were written, and the minutes after the feed: always in this order.
  *
- * @returns each owner's position before the batch
+ * @returns each owner's position before the batch, and whether something has ended that others wait for
  * @throws division_by_zero (22012) where something does not continue, the term is over, or an owner is gone
  */
 const writeTransitions = async (
   session: DatabaseSession,
   { shardId, term }: Term,
   transitions: readonly StreamedTransition[],
-): Promise<Map<string, number>> => {
+): Promise<Written> => {
   const states = finalStates(transitions);
   const ids = states.map(({ id }) => id);
   const { places, counts } = placesByOwner(transitions);
   const rare = rareState(states);
+  const parents = noteEndedParents(transitions);
   const sorted = ids.toSorted();
-  const rows = await session.$queryRaw<{ owner_id: string; base: bigint }[]>`
+  const rows = await session.$queryRaw<{ owner_id: string; base: bigint; has_ended_parents: boolean }[]>`
     WITH fence AS MATERIALIZED (
       SELECT 1 FROM shards WHERE id = ${shardId} AND term = ${term} FOR SHARE
     ), updated AS (
@@ -190,7 +202,7 @@ const writeTransitions = async (
         AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
       WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.seq = n.previous_seq AND t.finished_at IS NULL
         AND (SELECT count(*) FROM fence) = 1
-      RETURNING 1
+      RETURNING t.id, t.seq, t.status, t.has_dependents AND t.finished_at IS NOT NULL AS is_ended_parent
     ), locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
       JOIN unnest(${plainArray(counts, ([ownerId]) => ownerId)}::uuid[], ${plainArray(counts, ([, n]) => n)}::int[]) AS c(owner_id, n) USING (owner_id)
@@ -209,12 +221,20 @@ const writeTransitions = async (
         ${textArray(transitions, detailOf)}::text[])
         AS e(task_id, seq, owner_id, place, status, at, attempt, worker_id, detail)
       JOIN feeds f USING (owner_id)
-    ) ${countMinutes(transitions)} ${bury(states)}
-    SELECT feeds.owner_id, feeds.base, checked.everything_continues
+    ) ${countMinutes(transitions)} ${bury(states)} ${parents.insert}
+    SELECT feeds.owner_id, feeds.base, ${parents.found} AS has_ended_parents, checked.everything_continues
     FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS everything_continues) AS checked
     LEFT JOIN feeds ON true`;
-  return new Map(rows.map((row) => [row.owner_id, Number(row.base)]));
+  return {
+    bases: new Map(rows.map((row) => [row.owner_id, Number(row.base)])),
+    hasEndedParents: rows[0]?.has_ended_parents ?? false,
+  };
 };
+
+interface Written {
+  bases: Map<string, number>;
+  hasEndedParents: boolean;
+}
 
 export interface Recorded {
   /** What was written now, in order, with positions in the owners' feeds. */
@@ -223,6 +243,8 @@ export interface Recorded {
   repeated: StreamedTransition[];
   /** What contradicts PostgreSQL and was dropped: Redis had lost its last second and told a story that did not happen. */
   refused: StreamedTransition[];
+  /** Has something ended that others wait for? */
+  hasEndedParents: boolean;
 }
 
 /** The term is over: another manager leads this shard. */
@@ -239,11 +261,10 @@ export const recordAll = async (
   database: Database,
   term: Term,
   transitions: readonly StreamedTransition[],
-): Promise<Recorded> => ({
-  changes: toChanges(transitions, await writeTransitions(database, term, transitions)),
-  repeated: [],
-  refused: [],
-});
+): Promise<Recorded> => {
+  const { bases, hasEndedParents } = await writeTransitions(database, term, transitions);
+  return { changes: toChanges(transitions, bases), repeated: [], refused: [], hasEndedParents };
+};
 
 /**
  * Records those transitions of a batch that continue what PostgreSQL has.
@@ -265,9 +286,9 @@ export const recordWhatContinues = async (
       SELECT t.id, t.seq, t.status::text FROM tasks t JOIN owner_feeds USING (owner_id)
       WHERE t.id = ANY(${ids}::uuid[]) ORDER BY t.id FOR UPDATE OF t`;
     const { fitting, repeated, refused } = sortOut(tasks, valid);
-    if (fitting.length === 0) return { changes: [], repeated, refused };
-    const bases = await writeTransitions(transaction, term, fitting);
-    return { changes: toChanges(fitting, bases), repeated, refused };
+    if (fitting.length === 0) return { changes: [], repeated, refused, hasEndedParents: false };
+    const { bases, hasEndedParents } = await writeTransitions(transaction, term, fitting);
+    return { changes: toChanges(fitting, bases), repeated, refused, hasEndedParents };
   });
 
 /** Which transitions continue the tasks, which does PostgreSQL have already, and which contradict it? */

@@ -54,9 +54,21 @@ export class Recorder {
   #publishing: Promise<void> = Promise.resolve();
   #recorded: EntryId = '0-0';
   readonly #onRecorded: (() => void)[] = [];
+  readonly #onEndedParents: () => void;
 
-  /** @param reader a connection that only this recorder blocks in; the recorder closes it */
-  constructor(broker: Broker, shard: Shard, database: Database, term: Term, reader: Redis, logger: Logger) {
+  /**
+   * @param reader a connection that only this recorder blocks in; the recorder closes it
+   * @param onEndedParents called when tasks have ended that others wait for. Default: nobody is told
+   */
+  constructor(
+    broker: Broker,
+    shard: Shard,
+    database: Database,
+    term: Term,
+    reader: Redis,
+    logger: Logger,
+    onEndedParents: () => void = () => {},
+  ) {
     this.#broker = broker;
     this.#shard = shard;
     this.#database = database;
@@ -64,6 +76,7 @@ export class Recorder {
     this.#reader = reader;
     this.#logger = logger;
     this.#side = new SideRecorder(broker, shard, database);
+    this.#onEndedParents = onEndedParents;
   }
 
   /**
@@ -131,6 +144,7 @@ export class Recorder {
     await this.#untilWritten(() => this.#side.record(entries), signal);
     for (const batch of toBatches(entries)) {
       const recorded = await this.#untilWritten(() => this.#write(batch.transitions), signal);
+      if (recorded.hasEndedParents) this.#onEndedParents();
       // Publishing overlaps with the next statement, and no more than that: its failure must be met soon.
       await this.#publishing;
       this.#publishing = this.#publish(recorded, batch.lastId);
@@ -153,7 +167,7 @@ export class Recorder {
   }
 
   async #write(transitions: readonly StreamedTransition[]): Promise<Recorded> {
-    if (transitions.length === 0) return { changes: [], repeated: [], refused: [] };
+    if (transitions.length === 0) return { changes: [], repeated: [], refused: [], hasEndedParents: false };
     try {
       return await recordAll(this.#database, this.#term, transitions);
     } catch (error) {

@@ -14,6 +14,8 @@ export interface ShardServices {
   database: Database;
   config: Pick<Config, 'LEASE_MS' | 'RECONCILE_INTERVAL_MS'>;
   logger: Logger;
+  /** Called when tasks have ended that others wait for. */
+  onEndedParents: () => void;
 }
 
 /** Expired leases are looked for ten times a lease, at most once a second. */
@@ -28,7 +30,7 @@ export const manageShard = async (services: ShardServices, shard: Shard, signal:
   const { broker, database, config, logger } = services;
   const term = { shardId: shard.id, term: await beginTerm(database, shard.id) };
   const connections = [shard.lane.connect(), shard.lane.connect()] as [Redis, Redis];
-  const recorder = new Recorder(broker, shard, database, term, connections[0], logger);
+  const recorder = new Recorder(broker, shard, database, term, connections[0], logger, services.onEndedParents);
   const reconciler = new Reconciler({ broker, shard, database, term, recorder, logger });
   // Blocking reads do not listen to signals: closing their connections ends them.
   const end = (): void => {

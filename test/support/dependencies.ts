@@ -1,0 +1,71 @@
+import { type Claim, claim, complete, fail } from '../../src/broker/calls.ts';
+import { cancelWaiting } from '../../src/tasks/cancel-waiting.ts';
+import { resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
+import type { Task } from '../../src/tasks/task-store.ts';
+import { type Factory, silent } from './factory.ts';
+import type { TestApp } from './setup.ts';
+
+const WORKER = 'worker-1';
+
+/** Runs tasks that wait for each other, one step at a time; no manager and no worker beside it. */
+export class Dependents {
+  readonly #app: TestApp;
+  readonly #factory: Factory;
+
+  constructor(app: TestApp, factory: Factory) {
+    this.#app = app;
+    this.#factory = factory;
+  }
+
+  /** Does what managers do until nothing is left to do, and waits until Redis has what was set free. */
+  async resolve(): Promise<void> {
+    while ((await resolveDependencies({ ...this.#factory.services, logger: silent })) > 0);
+    await this.#factory.writer.close();
+  }
+
+  /** Claims a task that stands in a queue of its own. */
+  async claim({ id, queue, type }: Pick<Task, 'id' | 'queue' | 'type'>): Promise<Claim | undefined> {
+    const shard = this.#app.broker.shardFor('NORMAL', id);
+    const wish = { worker: WORKER, limit: 1, leaseMs: 30_000, lowFirst: 0, queues: queue, types: type };
+    const [held] = await claim(shard, wish);
+    return held;
+  }
+
+  /** Runs a task that stands in a queue of its own to its end, and records that. @returns what its worker was given */
+  async end(task: Pick<Task, 'id' | 'queue' | 'type'>, outcome: { result?: unknown; error?: unknown }): Promise<Claim> {
+    const shard = this.#app.broker.shardFor('NORMAL', task.id);
+    const held = await this.claim(task);
+    if (held?.id !== task.id) throw new Error(`claimed ${held?.id} instead of ${task.id}`);
+    const report = { id: task.id, token: held.token };
+    if (outcome.error === undefined)
+      await complete(shard, { worker: WORKER }, [{ ...report, result: JSON.stringify(outcome.result ?? null) }]);
+    else
+      await fail(shard, { worker: WORKER }, [
+        { ...report, error: JSON.stringify(outcome.error), retry: 0, delayMs: '' },
+      ]);
+    await this.#factory.record(shard);
+    return held;
+  }
+
+  cancel(ids: readonly string[], ownerId?: string): Promise<string[]> {
+    return cancelWaiting(this.#factory.services, ownerId, ids, JSON.stringify({ reason: 'CANCELLED' }));
+  }
+
+  async statuses(tasks: readonly { id: string }[]): Promise<string[]> {
+    const rows = await this.#app.database.task.findMany({ where: { id: { in: tasks.map(({ id }) => id) } } });
+    const byId = new Map(rows.map(({ id, status }) => [id, status]));
+    return tasks.map(({ id }) => byId.get(id) ?? 'gone');
+  }
+
+  /** Statuses and details of a task's events, in order. */
+  async trail({ id }: { id: string }): Promise<[status: string, detail: unknown][]> {
+    const events = await this.#app.database.taskEvent.findMany({ where: { taskId: id }, orderBy: { seq: 'asc' } });
+    return events.map(({ status, detail }) => [status, detail]);
+  }
+
+  /** What is left of the work that managers do: nothing, when all is resolved. */
+  async leftOver(): Promise<{ ended: number; pending: number }> {
+    const { endedParent, pendingDependency } = this.#app.database;
+    return { ended: await endedParent.count(), pending: await pendingDependency.count() };
+  }
+}
