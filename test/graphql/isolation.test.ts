@@ -10,6 +10,8 @@ let stranger: TestUser;
 let task: { id: string; type: string; queue: string };
 let scheduleId: string;
 let operationId: string;
+/** With a flow of their own. */
+let planner: TestUser;
 let flowId: string;
 
 beforeAll(async () => {
@@ -24,7 +26,8 @@ beforeAll(async () => {
   const made = await owner.call(`mutation { ${CREATE_SCHEDULE} }`);
   scheduleId = made.data.createSchedule.id;
   operationId = (await owner.call('mutation { retryTasks(where: { queue: ["secret"] }) { id } }')).data.retryTasks.id;
-  flowId = (await owner.call(`mutation { ${CREATE_FLOW} }`)).data.createFlow.id;
+  planner = await app.user();
+  flowId = (await planner.call(`mutation { ${CREATE_FLOW} }`)).data.createFlow.id;
 });
 afterAll(() => app.close());
 
@@ -154,13 +157,12 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
   },
   flow: async () => {
     expect((await stranger.call(`{ flow(id: "${flowId}") { id } }`)).data).toEqual({ flow: null });
-    expect((await owner.call(`{ flow(id: "${flowId}") { id } }`)).data.flow).toEqual({ id: flowId });
+    expect((await planner.call(`{ flow(id: "${flowId}") { id } }`)).data.flow).toEqual({ id: flowId });
   },
   flows: async () => {
     const query = '{ flows { edges { node { id } } } }';
-    expect((await owner.call(query)).data.flows.edges).toEqual([{ node: { id: flowId } }]);
-    const other = await app.user();
-    expect((await other.call(query)).data.flows.edges).toEqual([]);
+    expect((await planner.call(query)).data.flows.edges).toEqual([{ node: { id: flowId } }]);
+    expect((await owner.call(query)).data.flows.edges).toEqual([]);
   },
   schedule: async () => {
     expect((await stranger.call(`{ schedule(id: "${scheduleId}") { id } }`)).data).toEqual({ schedule: null });
