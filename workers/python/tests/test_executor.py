@@ -152,9 +152,13 @@ class Running(unittest.IsolatedAsyncioTestCase):
         async def handler(payload: Any, ctx: Context) -> None:
             ran.append(payload)
 
-        attempt = self.start()
-        attempt.stop(StopReason.SHUTDOWN)
-        self.assertIs(await self.outcomes.of(attempt), RELEASED)
+        before_it_is_started = Attempt(claim(id="a"), self.shard, self.outcomes.note)
+        before_it_is_started.stop(StopReason.SHUTDOWN)
+        self.executor.start(before_it_is_started)
+        before_its_first_step = self.start(id="b")
+        before_its_first_step.stop(StopReason.SHUTDOWN)
+        for attempt in (before_it_is_started, before_its_first_step):
+            self.assertIs(await self.outcomes.of(attempt), RELEASED)
         self.assertEqual(ran, [])
 
     async def test_what_is_raised_after_a_stop_is_the_stopping(self) -> None:

@@ -55,6 +55,9 @@ class Executor:
         """Starts it, or settles it at once when it cannot be run. Never raises."""
         if attempt.is_settled:
             return
+        if attempt.stop_reason is not None:
+            self._settle(attempt, outcome_of_stop(attempt.stop_reason, attempt.claim.timeout_ms))
+            return
         loaded = self._load(attempt)
         if isinstance(loaded, Failed):
             self._settle(attempt, loaded)
@@ -91,8 +94,6 @@ class Executor:
         attempt.task = task
         self._coroutines.add(task)
         task.add_done_callback(partial(self._on_coroutine_ended, attempt))
-        if attempt.stop_reason is not None:
-            task.cancel()
 
     def _on_coroutine_ended(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
         self._coroutines.discard(task)
