@@ -2,7 +2,7 @@ import type { Reach } from '../accounts/principal.ts';
 import { Prisma } from '../database/client.ts';
 import { badInput } from '../errors.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
-import { TASK_TYPE } from './new-task.ts';
+import { containsUnstorable, TASK_TYPE } from './new-task.ts';
 import { checkPayloadFilters, type PayloadFilter, toPayloadCondition } from './payload-filter.ts';
 import type { TaskStatus } from './task-state.ts';
 import type { Task } from './task-store.ts';
@@ -53,7 +53,9 @@ export const checkWhere = (where: TaskWhere): TaskWhere => {
   checkForm('where.queue', where.queue, QUEUE_NAME);
   checkForm('where.type', where.type, TASK_TYPE);
   where.tags?.forEach((tag, i) => {
-    if (tag.includes('\0')) throw badInput(`where.tags.${i}`, `where.tags.${i} must not contain NUL.`);
+    if (!containsUnstorable(tag)) return;
+    const field = `where.tags.${i}`;
+    throw badInput(field, `${field} contains the character NUL or half of a surrogate pair.`);
   });
   if (given(where.payload)) checkPayloadFilters(where.payload);
   return { ...where, ids: where.ids?.map((id, i) => checkId(id, `where.ids.${i}`)) };

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { heartbeat } from '../../src/broker/calls.ts';
+import type { Shard } from '../../src/broker/lanes.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
 import { operationsOf, withText } from '../support/operations.ts';
@@ -31,6 +33,9 @@ let user: TestUser;
 beforeAll(async () => {
   app = await setupApi({ settings: { PASSWORD_MEMORY_KIB: '1024' } });
   user = await app.admin();
+  // One of the operations announces a type; these shall be known as well.
+  const types = ['canary', 'echo'].map((type) => ({ type, payloadSchema: 'null', defaults: '{}' }));
+  await heartbeat(app.broker.low.shards[0] as Shard, { worker: 'w', description: '{}', ttlMs: 600_000 }, types);
 });
 afterAll(() => app.close());
 

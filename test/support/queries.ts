@@ -7,8 +7,8 @@ export interface Statement {
 }
 
 /**
- * Collects the statements that this process sends from now on, whoever sends them, until the test ends; but for the look-up
- * of credentials, which is made once a second and may fall anywhere.
+ * Collects the statements that this process sends from now on, whoever sends them, until the test ends; but for those that are
+ * made now and then in the background, and may fall anywhere.
  */
 export const recordStatements = (): Statement[] => {
   const statements: Statement[] = [];
@@ -23,12 +23,16 @@ export const recordQueries = (): string[] => {
   return texts;
 };
 
+/** The look-up of credentials, once a second, and that of draining queues, twice. */
+const isBackground = (text: string): boolean =>
+  text.includes('"token_version"') || (text.includes('"is_draining"') && !text.includes('"is_paused"'));
+
 const collect = (add: (statement: Statement) => void): void => {
   const original = pg.Client.prototype.query;
   const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
     const [config] = args;
     const { text, values } = typeof config === 'string' ? { text: config } : (config as Partial<Statement>);
-    if (!text?.includes('"token_version"')) add({ text: String(text), values: values ?? [] });
+    if (!isBackground(text ?? '')) add({ text: String(text), values: values ?? [] });
     return original.apply(this, args as never) as never;
   });
   onTestFinished(() => void spy.mockRestore());
