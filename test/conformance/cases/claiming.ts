@@ -49,6 +49,29 @@ export const isListed = async (h: Harness, _early: unknown, worker: ConformanceW
   });
 };
 
+const CREATE_FLOW = `mutation ($input: CreateFlowInput!) { createFlow(input: $input) { tasks { name task { id } } } }`;
+
+interface Flow {
+  createFlow: { tasks: { name: string; task: { id: string } }[] };
+}
+
+export const tellsWhatBecameOfParents = async (h: Harness): Promise<void> => {
+  const tasks = [
+    { name: 'good', type: 'echo', payload: { ключ: ['ü', null, 1.5] } },
+    { name: 'bad', type: 'conformance.error', payload: { message: 'größer', code: 'E_BAD', retry: 'never' } },
+    { name: 'child', type: 'conformance.parents', dependsOn: ['good', 'bad'], onParentFailure: 'RUN' },
+  ];
+  const { createFlow } = await h.system.graphql<Flow>(CREATE_FLOW, { input: { name: 'family', tasks } });
+  const { good, bad, child } = Object.fromEntries(createFlow.tasks.map(({ name, task }) => [name, task.id]));
+  expect(await h.ended(child as string)).toMatchObject({
+    status: 'COMPLETED',
+    result: {
+      good: { taskId: good, status: 'COMPLETED', result: { ключ: ['ü', null, 1.5] } },
+      bad: { taskId: bad, status: 'FAILED', error: { message: 'größer', code: 'E_BAD' } },
+    },
+  });
+};
+
 /** The most tasks of a queue that ran at the same time, by Redis's clock. Within a millisecond, ends come first. */
 const mostAtOnce = async (h: Harness, queue: string): Promise<number> => {
   const tasks = await h.system.app.database.task.findMany({ where: { queue }, select: { id: true } });
@@ -74,4 +97,12 @@ export const runsAsManyAsItsConcurrency = async (h: Harness): Promise<void> => {
   const other = await h.submit('echo', 1, { queue: 'another' });
   for (const id of [...ids, other]) expect((await h.ended(id)).status).toBe('COMPLETED');
   expect(await mostAtOnce(h, 'four')).toBe(4);
+};
+
+export const keepsTheLimitOfAQueue = async (h: Harness): Promise<void> => {
+  await using _ = (await h.startWorker({ WORKER_CONCURRENCY: '6', WORKER_QUEUES: 'free,two:2' })).process;
+  const limited = await h.system.submit(6, 'sleep', { ms: 200 }, { queue: 'two' });
+  const free = await h.system.submit(4, 'sleep', { ms: 200 }, { queue: 'free' });
+  for (const id of [...limited, ...free]) expect((await h.ended(id)).status).toBe('COMPLETED');
+  expect(await mostAtOnce(h, 'two')).toBe(2);
 };

@@ -12,6 +12,14 @@ const inStatus = (h: Harness, queue: string, status: 'PROCESSING' | 'QUEUED', co
 
 const isGone = async (h: Harness, id: string): Promise<boolean> => !(await h.listed()).some((each) => each.id === id);
 
+export const endsInOrder = async (h: Harness): Promise<void> => {
+  const worker = await h.startWorker();
+  expect(await worker.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(await isGone(h, worker.id)).toBe(true);
+  // Redis forgets refusals when it starts again, as it does below.
+  expect(await h.refusals()).toEqual([]);
+};
+
 export const handsBackWhatItCannotFinish = async (h: Harness): Promise<void> => {
   const serves = { WORKER_QUEUES: 'leaving', SHUTDOWN_GRACE_MS: '1200', LEASE_MS: '30000' };
   const worker = await h.startWorker(serves);
