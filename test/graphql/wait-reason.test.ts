@@ -5,6 +5,7 @@ import { changeQueue } from '../../src/queues/change-queue.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
 import { recordQueries } from '../support/queries.ts';
 import { startPrivateRedis } from '../support/setup.ts';
+import { subscribe } from '../support/sockets.ts';
 import { startSystem } from '../support/system.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -62,8 +63,8 @@ describe('a task waits', () => {
   });
 
   test('for those that it depends on', async () => {
-    const { id } = await submitOne();
-    await app.database.task.update({ where: { id }, data: { status: 'WAITING' } });
+    const parent = await submitOne();
+    const { id } = await submitOne({ dependsOn: [parent.id] });
     expect(await reasonOf(id)).toEqual({ kind: 'DEPENDENCY', until: null, position: null });
   });
 
@@ -157,6 +158,19 @@ describe('the position of a task', () => {
     expect(looks).toHaveBeenCalledTimes(1);
     looks.mockRestore();
   });
+});
+
+test('subscribers who ask for it are told with each change', async () => {
+  const task = await submitOne();
+  const document = 'subscription ($id: ID!) { taskUpdated(id: $id) { status waitReason { kind position } } }';
+  await using watch = await subscribe(app.yoga, user.headers, document, { id: task.id });
+  expect(await watch.take(1)).toEqual([{ status: 'QUEUED', waitReason: { kind: 'BEHIND', position: 0 } }]);
+  await app.live.begin(task);
+  await app.live.fail(task, { message: 'not yet' }, 60_000);
+  expect(await watch.take(2)).toEqual([
+    { status: 'PROCESSING', waitReason: null },
+    { status: 'SCHEDULED', waitReason: { kind: 'BACKOFF', position: null } },
+  ]);
 });
 
 test('without Redis the field is UNAVAILABLE, and the rest of the task is there', async () => {
