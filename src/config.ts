@@ -29,6 +29,9 @@ const list = (isGood: (value: string) => boolean, complaint: string) =>
 
 const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr.isValidCIDR(text);
 
+/** A host, with `*.` before it for those below it; `*` for any. Ports are 80 and 443 where none is given. */
+const HOST_RULE = /^(?:\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/;
+
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
 const SettingsSchema = z.object({
@@ -282,7 +285,15 @@ const SettingsSchema = z.object({
   FILES_DIR: setting(
     z.string().default(''),
     'folder',
-    'The folder that the built-in tasks may read files from. Empty: none.',
+    'The folder that the built-in tasks may read files from; image.thumbnail writes to `thumbnails` in it. Empty: none.',
+  ),
+  HTTP_ALLOWED_HOSTS: setting(
+    list(
+      (host) => HOST_RULE.test(host),
+      'must be host names, as api.example.com, *.example.com, example.com:8443 or *',
+    ),
+    'hosts',
+    'Whom the task http.request may ask, with commas between: `api.example.com`, `*.example.com`, `example.com:8443`; `*` for any public one. Empty: the task is off.',
   ),
   LOG_LEVEL: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

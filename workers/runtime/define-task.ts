@@ -107,7 +107,7 @@ export interface TaskOptions<Input, Payload, Returned> {
 }
 
 export interface ResultOptions<Input, Payload, Returned, Result>
-  extends TaskOptions<Input, Payload, Returned | Promise<Returned>> {
+  extends TaskOptions<Input, Payload, NoInfer<Returned> | Promise<NoInfer<Returned>>> {
   /** What the handler must return. A result that does not fit fails the task, without another attempt. Default: anything. */
   result: Schema<Returned, Result>;
 }

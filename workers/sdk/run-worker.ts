@@ -4,7 +4,7 @@ import type { Config } from '../../src/config.ts';
 import { TaskFlowError } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { TaskDefinition } from '../runtime/define-task.ts';
-import { builtInTasks } from '../tasks/index.ts';
+import { configuredTasks } from '../tasks/index.ts';
 import { startConfigured } from './engine.ts';
 import { loadTasks } from './load-tasks.ts';
 import { startReloading } from './reloading-worker.ts';
@@ -30,7 +30,7 @@ export const runWorker = async (config: Config, logger: Logger): Promise<{ stop(
 };
 
 const collect = (config: Config, loaded: TaskDefinition[]): TaskDefinition[] => {
-  const builtIn = config.WORKER_BUILTINS ? builtInTasks({ filesDir: config.FILES_DIR }) : [];
+  const builtIn = config.WORKER_BUILTINS ? configuredTasks(config) : [];
   const clash = loaded.find(({ type }) => builtIn.some((task) => task.type === type));
   if (clash) {
     const message = `the task type "${clash.type}" is built in: name yours otherwise, or start with --no-builtins.`;

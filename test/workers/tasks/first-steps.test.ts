@@ -6,7 +6,18 @@ const task = (type: string) => builtInTasks({ filesDir: '' }).find((one) => one.
 
 describe('the built-in tasks', () => {
   test('have the names that the contract gives them', () => {
-    expect(builtInTasks({ filesDir: '' }).map(({ type }) => type)).toEqual(['echo', 'sleep', 'fail', 'csv.profile']);
+    expect(builtInTasks({ filesDir: '' }).map(({ type }) => type)).toEqual([
+      'echo',
+      'sleep',
+      'fail',
+      'csv.profile',
+      'text.stats',
+      'image.thumbnail',
+    ]);
+    // http.request is off until somebody may be asked.
+    expect(builtInTasks({ filesDir: '', allowedHosts: ['example.com'] }).map(({ type }) => type)).toContain(
+      'http.request',
+    );
   });
 });
 
