@@ -1,7 +1,7 @@
 import type { Client } from 'graphql-ws';
 import { freePort } from '../../src/local/free-port.ts';
 import { openSocket, request } from '../../src/local/graphql-client.ts';
-import { checkBooks } from './books.ts';
+import { checkBooks } from './invariants.ts';
 import {
   type PrivateServer,
   type SetupOptions,
