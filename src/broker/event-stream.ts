@@ -52,6 +52,14 @@ export interface StreamEntry {
   logs: StreamedLogLine[];
 }
 
+type Fields<Count extends number, Found extends string[] = []> = Found['length'] extends Count
+  ? Found
+  : Fields<Count, [...Found, string]>;
+
+/** The fields of a line with tabs between. Whoever wrote it knows how many there are: they are not counted. */
+export const fieldsOf = <const Count extends number>(line: string, _count: Count): Fields<Count> =>
+  line.split('\t') as Fields<Count>;
+
 /** @param fields "at", ms, then the kind ("e", "p" or "l") and its lines */
 export const decodeEntry = (id: EntryId, fields: readonly string[]): StreamEntry => {
   const atMs = Number(fields[1]);
@@ -64,18 +72,7 @@ export const decodeEntry = (id: EntryId, fields: readonly string[]): StreamEntry
 };
 
 const decodeTransition = (line: string, atMs: number): StreamedTransition => {
-  const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = line.split('\t') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = fieldsOf(line, 10);
   return {
     taskId,
     seq: Number(seq),
@@ -92,19 +89,12 @@ const decodeTransition = (line: string, atMs: number): StreamedTransition => {
 };
 
 const decodeProgress = (line: string): StreamedProgress => {
-  const [taskId, ownerId, attempt, percent, detail] = line.split('\t') as [string, string, string, string, string];
+  const [taskId, ownerId, attempt, percent, detail] = fieldsOf(line, 5);
   return { taskId, ownerId, attempt: Number(attempt), percent: Number(percent), detail };
 };
 
 const decodeLogLine = (line: string, atMs: number): StreamedLogLine => {
-  const [taskId, ownerId, attempt, seq, number, record] = line.split('\t') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [taskId, ownerId, attempt, seq, number, record] = fieldsOf(line, 6);
   return {
     taskId,
     ownerId,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fieldsOf } from '../broker/event-stream.ts';
 
 /** What never changes about a task, but for its payload: sent along with its first transition. */
 export interface TaskOrigin {
@@ -85,16 +86,7 @@ export const encodeSideMessage = (message: SideMessage): string =>
     : `${message.ownerId}\tl\t${message.taskId}\t${message.attempt}\t${message.claimedAtSeq}\t${message.number}\t${message.atMs}\t${message.record}`;
 
 const decodeSideMessage = (line: string): SideMessage => {
-  const [ownerId, kind, taskId, attempt, third, fourth, at, record] = line.split('\t') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [ownerId, kind, taskId, attempt, third, fourth, at, record] = fieldsOf(line, 8);
   if (kind === 'p')
     return { kind: 'progress', ownerId, taskId, attempt: Number(attempt), percent: Number(third), detail: fourth };
   return {
@@ -123,9 +115,10 @@ export const decodeLine = (line: string): Change | SideMessage => {
 export const ownerOfLine = (line: string): string => line.slice(0, OWNER_LENGTH);
 
 export const decodeChange = (line: string): Change => {
-  const [ownerId, position, taskId, seq, status, attempt, queue, type, workerId, at, runAt, data, origin] = line.split(
-    '\t',
-  ) as [string, string, string, string, string, string, string, string, string, string, string, string, string];
+  const [ownerId, position, taskId, seq, status, attempt, queue, type, workerId, at, runAt, data, origin] = fieldsOf(
+    line,
+    13,
+  );
   return {
     ownerId,
     position: Number(position),
