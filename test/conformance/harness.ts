@@ -81,6 +81,7 @@ export const MAX_RESULT_BYTES = 300_000;
 
 const SETTINGS = {
   MAX_RESULT_BYTES: String(MAX_RESULT_BYTES),
+  MAX_PAYLOAD_BYTES: String(2 * MAX_RESULT_BYTES),
   REDIS_KEY_PREFIX: WORKER_PREFIX,
   // A cancelled task ends through its worker, not at the managers' deadline.
   CANCEL_GRACE_MS: '30000',

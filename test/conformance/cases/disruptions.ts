@@ -76,6 +76,22 @@ export const cannotChangeWhatItLost = async (h: Harness): Promise<void> => {
   await paused.process.kill('SIGTERM');
 };
 
+/** A worker with one slot, whose handler is deaf: it serves another task only if the slot of the lost one is free. */
+export const freesTheSlotOfWhatItLost = async (h: Harness): Promise<void> => {
+  const worker = await h.startWorker({ WORKER_CONCURRENCY: '1', WORKER_QUEUES: 'deaf' });
+  const blockedAt = performance.now();
+  const lost = await h.submit('conformance.block', { ms: 15_000 }, { queue: 'deaf' });
+  await inStatus(h, 'deaf', 'PROCESSING', 1);
+  process.kill(worker.process.pid, 'SIGSTOP');
+  await inStatus(h, 'deaf', 'QUEUED', 1);
+  await h.cancel(lost);
+  process.kill(worker.process.pid, 'SIGCONT');
+  expect(await h.ended(await h.submit('echo', 'next', { queue: 'deaf' }))).toMatchObject({ result: 'next' });
+  expect(performance.now() - blockedAt).toBeLessThan(15_000);
+  expect(await worker.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(await h.trail(lost)).toEqual(['QUEUED 0', 'PROCESSING 1', 'QUEUED 1', 'CANCELLED 1']);
+};
+
 export const goesOnWhenRedisIsBack = async (h: Harness): Promise<void> => {
   await using _ = (await h.startWorker()).process;
   await h.system.submit(300, 'sleep', { ms: 100 }, { queue: 'restart' });

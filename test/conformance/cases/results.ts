@@ -52,11 +52,13 @@ export const takesResultsUpToTheLimit = async (h: Harness): Promise<void> => {
 
 /** Limits count bytes of UTF-8, neither characters nor escapes. */
 export const countsBytesOfText = async (h: Harness): Promise<void> => {
-  const text = 'ü'.repeat(120_000);
-  expect(await h.ended(await h.submit('echo', text))).toMatchObject({ status: 'COMPLETED', result: text });
+  const small = 'ü'.repeat(140_000);
+  expect(await h.ended(await h.submit('echo', small))).toMatchObject({ status: 'COMPLETED', result: small });
+  const large = await h.ended(await h.submit('echo', 'ü'.repeat(160_000)));
+  expect(large).toMatchObject({ status: 'FAILED', error: { code: 'RESULT_TOO_LARGE' } });
 };
 
 export const takesLargePayloads = async (h: Harness): Promise<void> => {
-  const payload = { text: 'y'.repeat(250_000) };
+  const payload = { text: 'y'.repeat(MAX_RESULT_BYTES - 100) };
   expect(await h.ended(await h.submit('echo', payload))).toMatchObject({ status: 'COMPLETED', result: payload });
 };
