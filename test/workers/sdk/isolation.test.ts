@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
-import { cancel } from '../../../src/broker/calls.ts';
+import { cancel, reap } from '../../../src/broker/calls.ts';
 import { eventsKey } from '../../../src/broker/keys.ts';
 import { defineTask } from '../../../workers/runtime/define-task.ts';
 import { waitFor } from '../../support/setup.ts';
@@ -75,6 +75,20 @@ describe('an isolated task', () => {
     await app.reached([id], 'CANCELLED');
     await waitFor(() => worker.running === 0);
     await app.reached(await app.submit(1, { type: 'spin', payload: { ms: 1 } }), 'COMPLETED');
+  });
+
+  test('is killed when its lease is lost', async () => {
+    await using app = await setupWorkers();
+    const [id = ''] = await app.submit(1, { type: 'spin', payload: { ms: 600_000 }, maxAttempts: 1 });
+    const worker = app.start([spin], { threads: 1, concurrency: 1, leaseMs: 300 });
+    await isUnderWay(app, id);
+    const shard = app.broker.shardFor('NORMAL', id);
+    // As the reaper does when a lease has run out.
+    await shard.lane.redis.zadd(`${shard.tag}:leases`, 0, id);
+    expect(await reap(shard, { limit: 10 })).toBe(1);
+    await app.reached(await app.submit(1, { type: 'spin', payload: { ms: 1 } }), 'COMPLETED');
+    await waitFor(() => worker.running === 0);
+    expect(await app.history(id)).toEqual(['PROCESSING 1', 'FAILED 1']);
   });
 
   test('hears why it shall end, and its last word counts when it obeys', async () => {
