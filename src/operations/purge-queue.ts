@@ -24,7 +24,7 @@ export const findUnconfirmed = async (
   session: DatabaseSession,
   { queue, cursor, id }: Operation,
 ): Promise<string[]> => {
-  const after = cursor === null ? Prisma.empty : Prisma.sql`AND t.id > ${cursor}::uuid`;
+  const after = cursor === null ? Prisma.empty : Prisma.sql`AND o.max_id > ${cursor}::uuid AND t.id > ${cursor}::uuid`;
   const rows = await session.$queryRaw<{ id: string }[]>`
     SELECT DISTINCT t.id FROM outbox o JOIN tasks t ON t.id BETWEEN o.min_id AND o.max_id
     WHERE t.queue = ${queue} AND t.status IN ('QUEUED', 'SCHEDULED') AND t.id <= ${id}::uuid ${after}

@@ -1,3 +1,4 @@
+import { BrokerNotReadyError } from '../broker/define-function.ts';
 import type { Broker } from '../broker/lanes.ts';
 import { Prisma } from '../database/client.ts';
 import type { KnownEpochs } from '../tasks/epochs.ts';
@@ -75,7 +76,7 @@ const dryStep = async (transaction: Transaction, scan: Scan): Promise<Step> => {
 };
 
 const act = async (
-  { taskWriter }: StepServices,
+  { broker, taskWriter }: StepServices,
   { transaction, epochs }: StepTransaction,
   { kind, ownerId }: Operation,
   ids: readonly string[],
@@ -83,8 +84,16 @@ const act = async (
   const nothing = () => {};
   if (ids.length === 0) return { done: 0, afterCommit: nothing };
   if (kind === 'DELETE') return { done: await deleteEnded(transaction, ids), afterCommit: nothing };
+  requireRedis(broker);
   const retried = await retryWithin(transaction, taskWriter, ownerId ?? undefined, ids, epochs);
   return { done: retried.ids.length, afterCommit: retried.afterCommit };
+};
+
+/** Retried tasks that Redis does not get are put in by the reconciler, a thousand at a time: better none are retried then. */
+const requireRedis = ({ lanes }: Broker): void => {
+  for (const { name, redis } of lanes) {
+    if (redis.status !== 'ready') throw new BrokerNotReadyError(`the ${name} lane cannot be reached`);
+  }
 };
 
 /** First what Redis may not know yet, then, once the cursor is the operation itself, what it knows. */

@@ -56,6 +56,21 @@ describe('cancelling a waiting task', () => {
     expect(await t.shard.lane.redis.exists(`${t.shard.tag}:stale`)).toBe(0);
   });
 
+  test('ends it, where running ones are to be let run', async () => {
+    await using t = await setupShard();
+    await t.add('a');
+    await t.claim();
+    await t.add('b');
+    await t.clearEvents();
+    const items = ['a', 'b', 'c'].map((id) => ({ id, reason: REASON }));
+    expect(await cancel(t.shard, { deadlineMs: '' }, items)).toEqual([
+      { state: 'RUNNING', seq: undefined },
+      { state: 'CANCELLED', seq: 2 },
+      { state: 'UNKNOWN', seq: undefined },
+    ]);
+    expect(await eventsOf(t)).toEqual([`b 2 CANCELLED 0 ${REASON}`]);
+  });
+
   test('that is unknown here says so, and writes nothing', async () => {
     await using t = await setupShard();
     const before = await dumpShard(t.shard);

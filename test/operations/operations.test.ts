@@ -1,56 +1,36 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { claim } from '../../src/broker/calls.ts';
-import { type Manager, startManager } from '../../workers/manager/manager.ts';
-import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
-import { silent } from '../support/factory.ts';
+import { errorOf, type TestUser } from '../support/api.ts';
 import { makeEndedTasks } from '../support/many-tasks.ts';
+import {
+  ask,
+  type BulkMutation,
+  carryOut,
+  countByStatus,
+  type ManagedApi,
+  setupManagedApi,
+  start,
+  submitMany,
+  untilEnded,
+  watchOperation,
+} from '../support/operating.ts';
 import { query, waitFor } from '../support/setup.ts';
-import { subscribe } from '../support/sockets.ts';
 
-let app: ApiApp;
-let manager: Manager;
+let app: ManagedApi;
 let owner: TestUser;
 let stranger: TestUser;
 
 beforeAll(async () => {
-  app = await setupApi({ settings: { LEADER_LEASE_MS: '600', RECONCILE_INTERVAL_MS: '100', SHARDS_PER_LANE: '2' } });
-  manager = startManager({ broker: app.broker, database: app.database, config: app.config, logger: silent });
-  await waitFor(() => manager.leads().length === app.broker.shards.length);
+  app = await setupManagedApi();
   stranger = await app.user();
 });
-afterAll(async () => {
-  await manager.stop();
-  await app.close();
-});
+afterAll(() => app.close());
 
-const FIELDS = 'id kind status where isDryRun ownerId actorId matched done skipped error finishedAt';
-type Kind = 'retryTasks' | 'cancelTasks' | 'deleteTasks';
-type Where = Record<string, unknown>;
+const done = (user: TestUser, kind: BulkMutation, where: object, more: object = {}) =>
+  carryOut(app, user, kind, { ...where }, { ...more });
+const ended = (id: string) => untilEnded(app, owner, id);
+const countsOf = (ownerId: string, more: object = {}) => countByStatus(app, { ownerId, ...more });
 
-const begin = (user: Pick<TestUser, 'call'>, kind: Kind, where: Where, more: Where = {}) =>
-  user.call(
-    `mutation ($where: TaskWhere!, $all: Boolean, $dryRun: Boolean) { ${kind}(where: $where, all: $all, dryRun: $dryRun) { ${FIELDS} } }`,
-    { where, ...more },
-  );
-const start = async (user: Pick<TestUser, 'call'>, kind: Kind, where: Where, more: Where = {}) =>
-  (await begin(user, kind, where, more)).data[kind];
-const ended = async (id: string, user = owner) => {
-  const watch = await subscribe(app.yoga, user.headers, `subscription { operationUpdated(id: "${id}") { ${FIELDS} } }`);
-  return (await watch.rest()).at(-1);
-};
-const done = async (user: TestUser, kind: Kind, where: Where, more: Where = {}) =>
-  ended((await start(user, kind, where, more)).id, user);
-const countsOf = async (ownerId: string, more: object = {}) => {
-  const groups = await app.database.task.groupBy({ by: ['status'], where: { ownerId, ...more }, _count: true });
-  return Object.fromEntries(groups.map(({ status, _count }) => [status, _count]));
-};
-const submit = async (user: TestUser, count: number, more: object = {}): Promise<string[]> => {
-  const inputs = Array.from({ length: count }, () => ({ type: 'echo', ...more }));
-  const { data } = await user.call('mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }', {
-    inputs,
-  });
-  return data.createTasks.map(({ id }: { id: string }) => id);
-};
 /** Makes each transaction that changes tasks last longer, until the test is over. */
 const linger = async (ms: number): Promise<void> => {
   await query(
@@ -91,11 +71,11 @@ describe('an operation on 5,000 tasks', () => {
 
   test('cancels them, and no others; its dry run said so before', async () => {
     owner = await app.user();
-    await submit(owner, COUNT - 500, { queue: 'c', tags: ['x'] });
-    await submit(owner, 250, { queue: 'c', tags: ['x'], runAt: '2999-01-01T00:00:00Z' });
-    await submit(owner, 250, { queue: 'c', tags: ['x'], priority: 'HIGH' });
-    await submit(owner, 10, { queue: 'c' });
-    await submit(stranger, 10, { queue: 'c', tags: ['x'] });
+    await submitMany(owner, COUNT - 500, { queue: 'c', tags: ['x'] });
+    await submitMany(owner, 250, { queue: 'c', tags: ['x'], runAt: '2999-01-01T00:00:00Z' });
+    await submitMany(owner, 250, { queue: 'c', tags: ['x'], priority: 'HIGH' });
+    await submitMany(owner, 10, { queue: 'c' });
+    await submitMany(stranger, 10, { queue: 'c', tags: ['x'] });
     await makeEndedTasks(app, { ownerId: owner.id, count: 20, status: 'COMPLETED', queue: 'c', tags: ['x'] });
     const where = { tags: ['x'] };
     const dry = await done(owner, 'cancelTasks', where, { dryRun: true });
@@ -111,7 +91,7 @@ describe('an operation on 5,000 tasks', () => {
     owner = await app.user();
     const ids = await makeEndedTasks(app, { ownerId: owner.id, count: COUNT, status: 'FAILED', queue: 'd' });
     await makeEndedTasks(app, { ownerId: owner.id, count: 5, status: 'COMPLETED', queue: 'other' });
-    const live = await submit(owner, 7, { queue: 'd' });
+    const live = await submitMany(owner, 7, { queue: 'd' });
     await makeEndedTasks(app, { ownerId: stranger.id, count: 10, status: 'FAILED', queue: 'd' });
     const where = { queue: ['d'] };
     const dry = await done(owner, 'deleteTasks', where, { dryRun: true });
@@ -135,9 +115,9 @@ describe('an operation', () => {
   test('takes a filter, or a word that all tasks are meant', async () => {
     owner = await app.user();
     for (const where of [{}, { ids: null, status: null }]) {
-      expect(errorOf(await begin(owner, 'deleteTasks', where))).toEqual({ code: 'BAD_USER_INPUT', field: 'where' });
+      expect(errorOf(await ask(owner, 'deleteTasks', where))).toEqual({ code: 'BAD_USER_INPUT', field: 'where' });
     }
-    expect(errorOf(await begin(owner, 'deleteTasks', { queue: ['A'] }))).toMatchObject({ field: 'where.queue.0' });
+    expect(errorOf(await ask(owner, 'deleteTasks', { queue: ['A'] }))).toMatchObject({ field: 'where.queue.0' });
     await makeEndedTasks(app, { ownerId: owner.id, count: 3, status: 'COMPLETED' });
     expect(await done(owner, 'deleteTasks', { ids: [] })).toMatchObject({ matched: 0, done: 0 });
     expect(await done(owner, 'deleteTasks', {}, { all: true })).toMatchObject({ matched: 3, done: 3 });
@@ -160,9 +140,9 @@ describe('an operation', () => {
 
   test('leaves alone what is submitted after it', async () => {
     owner = await app.user();
-    await submit(owner, 10, { queue: 'e' });
+    await submitMany(owner, 10, { queue: 'e' });
     const { id } = await start(owner, 'cancelTasks', { queue: ['e'] });
-    await submit(owner, 10, { queue: 'e' });
+    await submitMany(owner, 10, { queue: 'e' });
     expect(await ended(id)).toMatchObject({ matched: 10, done: 10 });
     await waitFor(async () => (await countsOf(owner.id)).CANCELLED === 10);
     expect(await countsOf(owner.id)).toEqual({ CANCELLED: 10, QUEUED: 10 });
@@ -170,7 +150,7 @@ describe('an operation', () => {
 
   test('tells running tasks to stop, with its reason', async () => {
     owner = await app.user();
-    const [id = ''] = await submit(owner, 1, { queue: 'f' });
+    const [id = ''] = await submitMany(owner, 1, { queue: 'f' });
     const shard = app.broker.shardFor('NORMAL', id);
     const served = { queues: 'f', types: 'echo' };
     const claimed = await waitFor(async () => {
@@ -225,13 +205,9 @@ describe('an operation', () => {
     await linger(100);
     const { id } = await start(owner, 'retryTasks', { status: ['CANCELLED'] });
     const startedAt = performance.now();
-    const watch = await subscribe(
-      app.yoga,
-      owner.headers,
-      `subscription { operationUpdated(id: "${id}") { status done } }`,
-    );
+    const watch = await watchOperation(app, owner, id);
     const states = await watch.rest();
-    expect(states.at(-1)).toEqual({ status: 'COMPLETED', done: 5_000 });
+    expect(states.at(-1)).toMatchObject({ status: 'COMPLETED', done: 5_000 });
     const counts = states.map((state) => state.done as number);
     expect(counts).toEqual(counts.toSorted((a, b) => a - b));
     expect(counts.some((count) => count > 0 && count < 5_000)).toBe(true);
@@ -243,17 +219,13 @@ describe('an operation', () => {
     await makeEndedTasks(app, { ownerId: owner.id, count: 5_000, status: 'COMPLETED' });
     await linger(100);
     const { id } = await start(owner, 'deleteTasks', { status: ['COMPLETED'] });
-    const watch = await subscribe(
-      app.yoga,
-      owner.headers,
-      `subscription { operationUpdated(id: "${id}") { done status } }`,
-    );
+    const watch = await watchOperation(app, owner, id);
     for (;;) if ((await watch.take(1))[0].done > 0) break;
     const cancel = () => owner.call(`mutation { cancelOperation(id: "${id}") { status done finishedAt } }`);
     const { data } = await cancel();
     expect(data.cancelOperation.status).toBe('CANCELLED');
     expect(data.cancelOperation.done).toBeLessThan(5_000);
-    expect((await watch.rest()).at(-1)).toEqual({ status: 'CANCELLED', done: data.cancelOperation.done });
+    expect((await watch.rest()).at(-1)).toMatchObject({ status: 'CANCELLED', done: data.cancelOperation.done });
     expect(await countsOf(owner.id)).toEqual({ COMPLETED: 5_000 - data.cancelOperation.done });
     expect(errorOf(await cancel())).toEqual({ code: 'CONFLICT' });
   });
@@ -272,7 +244,7 @@ describe('an operation', () => {
       updatedAt: new Date('2999-01-01'),
     }));
     await app.database.operation.createMany({ data });
-    const refused = errorOf(await begin(owner, 'retryTasks', { queue: ['x'] }));
+    const refused = errorOf(await ask(owner, 'retryTasks', { queue: ['x'] }));
     expect(refused).toEqual({ code: 'CONFLICT', limit: 100 });
     await app.database.operation.deleteMany({ where: { actorId: owner.id } });
   });

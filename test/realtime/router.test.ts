@@ -122,6 +122,24 @@ describe('the router', () => {
     expect(await take(changes, 2)).toEqual([1, 2]);
   });
 
+  test('looks once for lost changes that were deleted meanwhile, and goes on after them', async () => {
+    const ownerId = uuidv7();
+    let checks = 0;
+    const readPositions = (ownerIds: readonly string[]) => {
+      checks++;
+      return log.readPositions(ownerIds);
+    };
+    const { changes } = await openRouter({ readPositions, checkIntervalMs: 20 }).subscribe(ownerId);
+    log.commit(ownerId, 3);
+    log.drop(ownerId, 1, 2, 3);
+    await waitFor(() => log.reads === 1);
+    const seen = checks;
+    await waitFor(() => checks >= seen + 5);
+    expect(log.reads).toBe(1);
+    await commitAndPublish(ownerId, 1);
+    expect(await take(changes, 1)).toEqual([4]);
+  });
+
   test('forgets feeds that nobody watches, and begins them anew', async () => {
     const ownerId = uuidv7();
     const readPositions = vi.fn(log.readPositions);

@@ -175,6 +175,25 @@ test('minutes of queues are deleted after 90 days', async () => {
   expect(left.map(({ minute }) => minute)).toEqual(minutes.slice(1));
 });
 
+test('operations are deleted 30 days after they ended, to the ms, and never before', async () => {
+  const ends = [ago(30 * DAY), ago(30 * DAY - MS), null];
+  const ids = ends.map(() => uuidv7());
+  const asked = {
+    ownerId,
+    actorId: ownerId,
+    kind: 'DELETE',
+    filter: {},
+    isDryRun: false,
+    createdAt: ago(99 * DAY),
+  } as const;
+  const rows = ends.map((finishedAt, i) => ({ ...asked, id: ids[i] as string, finishedAt }));
+  await app.database.operation.createMany({ data: rows });
+  expect((await cleanUpAtNow(app, { isDryRun: true })).operationsDeleted).toBe(1);
+  expect((await cleanUpAtNow(app)).operationsDeleted).toBe(1);
+  const left = await app.database.operation.findMany({ orderBy: { id: 'asc' } });
+  expect(left.map(({ id }) => id)).toEqual(ids.slice(1));
+});
+
 test('entries of the audit log are deleted after 365 days, to the ms', async () => {
   const times = [ago(365 * DAY), ago(365 * DAY - MS), ago(364 * DAY), NOW];
   const entries = times.map((at) => ({ id: uuidv7({ msecs: at.getTime() }), at, action: 'LOGIN' }));
