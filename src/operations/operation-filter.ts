@@ -1,9 +1,14 @@
 import type { Prisma } from '../database/client.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 
-/** A checked filter as it is stored: what is not given is left out, and times are text. */
+/** Lists of which all values must hold: an empty one asks for nothing. */
+const CONJUNCTIONS = ['tags', 'payload'];
+
+/** A checked filter as it is stored: what is not given, or asks for nothing, is left out, and times are text. */
 export const toFilter = (where: TaskWhere): Prisma.InputJsonObject => {
-  const given = Object.entries(where).filter(([, value]) => value !== null && value !== undefined);
+  const asksNothing = (name: string, value: unknown): boolean =>
+    value === null || value === undefined || (CONJUNCTIONS.includes(name) && (value as unknown[]).length === 0);
+  const given = Object.entries(where).filter(([name, value]) => !asksNothing(name, value));
   return JSON.parse(JSON.stringify(Object.fromEntries(given)));
 };
 

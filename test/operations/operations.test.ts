@@ -114,7 +114,7 @@ describe('an operation on 5,000 tasks', () => {
 describe('an operation', () => {
   test('takes a filter, or a word that all tasks are meant', async () => {
     owner = await app.user();
-    for (const where of [{}, { ids: null, status: null }]) {
+    for (const where of [{}, { ids: null, status: null }, { tags: [], payload: [] }]) {
       expect(errorOf(await ask(owner, 'deleteTasks', where))).toEqual({ code: 'BAD_USER_INPUT', field: 'where' });
     }
     expect(errorOf(await ask(owner, 'deleteTasks', { queue: ['A'] }))).toMatchObject({ field: 'where.queue.0' });
@@ -136,6 +136,17 @@ describe('an operation', () => {
     ).toMatchObject({ matched: 3, done: 3 });
     expect(await done(owner, 'retryTasks', { status: ['FAILED'] })).toMatchObject({ matched: 1_198, done: 1_198 });
     expect(await countsOf(owner.id)).toEqual({ QUEUED: 1_200 });
+  });
+
+  test('finds tasks by what is in their payload', async () => {
+    owner = await app.user();
+    for (const payload of [{ book: { id: 7 } }, { book: { id: 8 } }, { book: null }]) {
+      await submitMany(owner, 3, { queue: 'books', payload });
+    }
+    const where = { queue: ['books'], payload: [{ path: 'book.id', equals: 7 }] };
+    expect(await done(owner, 'cancelTasks', where)).toMatchObject({ where, matched: 3, done: 3 });
+    const nothing = { queue: ['books'], payload: [{ path: 'book', equals: null }] };
+    expect(await done(owner, 'cancelTasks', nothing)).toMatchObject({ where: nothing, matched: 3, done: 3 });
   });
 
   test('leaves alone what is submitted after it', async () => {
