@@ -2,7 +2,9 @@ import { cancel } from '../broker/calls.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
 import { plainArray } from '../database/array-literal.ts';
 import type { DatabaseSession } from '../database/client.ts';
+import { cancelWaitingWithin } from '../tasks/cancel-waiting.ts';
 import { hasEnded, type TaskPriority, type TaskStatus } from '../tasks/task-state.ts';
+import type { TaskWriter } from '../tasks/task-writer.ts';
 import type { Operation, Step } from './operation-store.ts';
 
 /**
@@ -20,6 +22,11 @@ interface PendingTask {
   isOurs: boolean;
 }
 
+export interface CancelPendingServices {
+  broker: Broker;
+  taskWriter: TaskWriter;
+}
+
 /**
  * Cancels the pending tasks of an operation. A waiting one ends at once; a running one is told to stop, and counts as done.
  * It may be repeated at any point: what the broker has done already is known by the reason, which names the operation.
@@ -29,26 +36,40 @@ interface PendingTask {
  */
 export const cancelPending = async (
   session: DatabaseSession,
-  broker: Broker,
+  { broker, taskWriter }: CancelPendingServices,
   operation: Operation,
   graceMs: number | undefined,
 ): Promise<Step> => {
+  const reason = JSON.stringify(operation.reason);
   const tasks = await readPending(session, operation);
-  const isLive = ({ isOurs, status }: PendingTask): boolean => !isOurs && !hasEnded(status);
-  const live = tasks.filter((task) => isLive(task) && task.status !== 'WAITING');
-  const states = await cancelInBroker(broker, live, JSON.stringify(operation.reason), graceMs);
-  const ours = tasks.filter(({ isOurs }) => isOurs).length;
+  const live = tasks.filter(({ isOurs, status }) => !isOurs && !hasEnded(status));
+  const states = await cancelInBroker(
+    broker,
+    live.filter(({ status }) => status !== 'WAITING'),
+    reason,
+    graceMs,
+  );
+  // The broker does not know those that wait for others. Last, since it locks the feeds of the owners.
+  const waiting = live.filter(({ status }) => status === 'WAITING').map(({ id }) => id);
+  const { ids, afterCommit } = await cancelWaitingWithin(session, taskWriter, undefined, waiting, reason);
   const cancelled = [...states.values()].filter((state) => state === 'CANCELLED' || state === 'STOPPING').length;
-  const unknown = live.filter(({ id }) => states.get(id) === 'UNKNOWN').map(({ id }) => id);
+  const done = tasks.filter(({ isOurs }) => isOurs).length + cancelled + ids.length;
+  // One that was set free just now is on its way to the broker.
+  const unknown = [...live.map(({ id }) => id).filter((id) => states.get(id) === 'UNKNOWN'), ...without(waiting, ids)];
   const isHopeless = unknown.length > 0 && operation.tries + 1 >= MAX_TRIES;
   const pending = isHopeless ? [] : unknown;
-  const done = ours + cancelled;
   return {
     done,
     skipped: operation.pending.length - done - pending.length,
     pending,
     tries: pending.length > 0 ? operation.tries + 1 : 0,
+    afterCommit,
   };
+};
+
+const without = (all: readonly string[], some: readonly string[]): string[] => {
+  const left = new Set(some);
+  return all.filter((id) => !left.has(id));
 };
 
 const readPending = (session: DatabaseSession, { id, pending }: Operation): Promise<PendingTask[]> => {

@@ -1,8 +1,16 @@
 import { plainArray } from '../database/array-literal.ts';
-import type { DatabaseSession } from '../database/client.ts';
+import { type DatabaseSession, Prisma } from '../database/client.ts';
 
 /**
- * Deletes those of these tasks that have ended, with their events, log lines and dead letters, in one statement.
+ * Of rows of `tasks`: those that have ended, but for those whose results a waiting task is still to be told. (A scalar
+ * subquery, because the planner may turn EXISTS into a join that reads all tasks.)
+ */
+export const IS_DELETABLE = Prisma.sql`finished_at IS NOT NULL AND CASE WHEN has_dependents THEN
+  (SELECT true FROM task_dependencies d JOIN tasks c ON c.id = d.child_id WHERE d.parent_id = tasks.id AND c.status = 'WAITING' LIMIT 1) IS NULL
+  ELSE true END`;
+
+/**
+ * Deletes those of these tasks that can be, with their events, log lines, dead letters and places in flows, in one statement.
  *
  * Their positions in the owners' feeds become holes, which feeds pass over. An idempotency key whose task is gone is free
  * again, and the janitor drops it with the others of its age: to find it here would take an index that every submission with
@@ -15,12 +23,16 @@ export const deleteEnded = async (session: DatabaseSession, ids: readonly string
   const [low, high] = [ids[0], ids.at(-1)];
   const [row] = await session.$queryRaw<[{ count: number }]>`
     WITH doomed AS MATERIALIZED (
-      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) AND id BETWEEN ${low}::uuid AND ${high}::uuid AND finished_at IS NOT NULL
+      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) AND id BETWEEN ${low}::uuid AND ${high}::uuid AND ${IS_DELETABLE}
       ORDER BY id FOR UPDATE
     ), events AS (
       DELETE FROM task_events e USING doomed d WHERE e.task_id = d.id AND e.task_id BETWEEN ${low}::uuid AND ${high}::uuid
     ), logs AS (
       DELETE FROM task_logs l USING doomed d WHERE l.task_id = d.id AND l.task_id BETWEEN ${low}::uuid AND ${high}::uuid
+    ), dependencies AS (
+      DELETE FROM task_dependencies c USING doomed d WHERE c.child_id = d.id AND c.child_id BETWEEN ${low}::uuid AND ${high}::uuid
+    ), places AS (
+      DELETE FROM flow_tasks f USING doomed d WHERE f.task_id = d.id AND f.task_id BETWEEN ${low}::uuid AND ${high}::uuid
     ), letters AS (
       DELETE FROM dead_letters l USING doomed d WHERE l.task_id = d.id
     ), gone AS (

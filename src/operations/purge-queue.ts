@@ -3,9 +3,9 @@ import { purge } from '../broker/calls.ts';
 import { BrokerNotReadyError } from '../broker/define-function.ts';
 import { countsKey, lineKey, linesKey, metaKey, purgesKey } from '../broker/keys.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
-import { type DatabaseSession, Prisma } from '../database/client.ts';
+import type { DatabaseSession } from '../database/client.ts';
 import type { Operation, Step } from './operation-store.ts';
-import { CHUNK } from './scan-tasks.ts';
+import { CHUNK, FIRST_ID } from './scan-tasks.ts';
 
 /** Purges that are under way in this process. A manager that takes one over begins its pass anew. */
 const MAX_PASSES = 1_000;
@@ -15,22 +15,43 @@ export type PurgePasses = LRUCache<string, AsyncGenerator<void>>;
 export const createPurgePasses = (): PurgePasses => new LRUCache({ max: MAX_PASSES });
 
 /**
- * The next waiting tasks of the queue of which Redis may not know yet: those of batches that are still in the outbox. Nothing
- * else of PostgreSQL has to be searched, since whatever waits and is in no outbox row is known to Redis.
+ * The next waiting tasks of the queue that Redis does not know: those that wait for others, and those of batches that are still
+ * in the outbox, which Redis may not know yet. Nothing else of PostgreSQL has to be searched.
  *
- * @returns in order, at most 500
+ * @returns in order, and up to which id all were found: the operation's when there are no more
  */
-export const findUnconfirmed = async (
+export const findOutsideBroker = async (
+  session: DatabaseSession,
+  operation: Operation,
+): Promise<{ ids: string[]; cursor: string }> => {
+  const dependents = await findDependents(session, operation);
+  const unconfirmed = await findUnconfirmed(session, operation);
+  const ends = [dependents, unconfirmed].flatMap((rows) => (rows.length < CHUNK ? [] : (rows.at(-1)?.id ?? [])));
+  const [cursor = operation.id] = ends.sort();
+  const found = [...dependents.filter(({ isWaiting }) => isWaiting), ...unconfirmed].map(({ id }) => id);
+  return { ids: [...new Set(found)].filter((id) => id <= cursor).sort(), cursor };
+};
+
+/** The next 500 tasks that wait for others, whether they are of this queue or not. */
+const findDependents = (
   session: DatabaseSession,
   { queue, cursor, id }: Operation,
-): Promise<string[]> => {
-  const after = cursor === null ? Prisma.empty : Prisma.sql`AND o.max_id > ${cursor}::uuid AND t.id > ${cursor}::uuid`;
-  const rows = await session.$queryRaw<{ id: string }[]>`
+): Promise<{ id: string; isWaiting: boolean }[]> =>
+  session.$queryRaw`
+    WITH span AS MATERIALIZED (
+      SELECT DISTINCT child_id AS id FROM pending_dependencies
+      WHERE child_id > ${cursor ?? FIRST_ID}::uuid AND child_id <= ${id}::uuid ORDER BY child_id LIMIT ${CHUNK}
+    )
+    SELECT s.id, coalesce(t.queue = ${queue} AND t.status = 'WAITING', false) AS "isWaiting"
+    FROM span s LEFT JOIN tasks t ON t.id = s.id ORDER BY s.id`;
+
+/** The next 500 of this queue in the outbox. */
+const findUnconfirmed = (session: DatabaseSession, { queue, cursor, id }: Operation): Promise<{ id: string }[]> =>
+  session.$queryRaw`
     SELECT DISTINCT t.id FROM outbox o JOIN tasks t ON t.id BETWEEN o.min_id AND o.max_id
-    WHERE t.queue = ${queue} AND t.status IN ('QUEUED', 'SCHEDULED') AND t.id <= ${id}::uuid ${after}
+    WHERE o.max_id > ${cursor ?? FIRST_ID}::uuid AND t.id > ${cursor ?? FIRST_ID}::uuid AND t.id <= ${id}::uuid
+      AND t.queue = ${queue} AND t.status IN ('QUEUED', 'SCHEDULED')
     ORDER BY t.id LIMIT ${CHUNK}`;
-  return rows.map((row) => row.id);
-};
 
 /**
  * Ends the next waiting tasks of the queue that Redis knows: up to 500 in one call.

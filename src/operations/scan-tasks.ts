@@ -7,7 +7,8 @@ import { toConditions } from '../tasks/task-where.ts';
 export const CHUNK = 500;
 /** Rows that one step looks at, at most: some 10 ms, however few of them match. */
 const SPAN = 10_000;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+/** Before all others. */
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Which tasks are looked at, and from where on. */
 export interface Scan {

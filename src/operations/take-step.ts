@@ -6,10 +6,10 @@ import { IS_RETRYABLE } from '../tasks/requeue-store.ts';
 import { retryWithin } from '../tasks/retry-tasks.ts';
 import type { TaskWriter } from '../tasks/task-writer.ts';
 import { cancelPending } from './cancel-pending.ts';
-import { deleteEnded } from './delete-tasks.ts';
+import { deleteEnded, IS_DELETABLE } from './delete-tasks.ts';
 import { toWhere } from './operation-filter.ts';
 import type { Operation, OperationKind, Step, Transaction } from './operation-store.ts';
-import { findUnconfirmed, type PurgePasses, purgeNext } from './purge-queue.ts';
+import { findOutsideBroker, type PurgePasses, purgeNext } from './purge-queue.ts';
 import { countTasks, type Scan, scanTasks } from './scan-tasks.ts';
 
 export interface StepServices {
@@ -30,7 +30,7 @@ export interface StepTransaction {
 const ELIGIBLE = {
   RETRY: IS_RETRYABLE,
   CANCEL: Prisma.sql`finished_at IS NULL`,
-  DELETE: Prisma.sql`finished_at IS NOT NULL`,
+  DELETE: IS_DELETABLE,
 } satisfies Partial<Record<OperationKind, Prisma.Sql>>;
 
 /**
@@ -51,7 +51,7 @@ export const takeStep = async (
   const scan = { ...toScan(operation), eligible: ELIGIBLE[kind] };
   if (isDryRun) return dryStep(within.transaction, scan);
   if (operation.pending.length > 0) {
-    return cancelPending(within.transaction, services.broker, operation, services.cancelGraceMs);
+    return cancelPending(within.transaction, services, operation, services.cancelGraceMs);
   }
   const found = await scanTasks(within.transaction, scan);
   if (!found) return { isOver: true };
@@ -96,14 +96,14 @@ const requireRedis = ({ lanes }: Broker): void => {
   }
 };
 
-/** First what Redis may not know yet, then, once the cursor is the operation itself, what it knows. */
+/** First what Redis does not know, then, once the cursor is the operation itself, what it knows. */
 const purgeStep = async (
-  { broker, purgePasses }: StepServices,
+  services: StepServices,
   { transaction }: StepTransaction,
   operation: Operation,
 ): Promise<Step> => {
-  if (operation.pending.length > 0) return cancelPending(transaction, broker, operation, undefined);
-  if (operation.cursor === operation.id) return purgeNext(broker, purgePasses, operation);
-  const ids = await findUnconfirmed(transaction, operation);
-  return { cursor: ids.at(-1) ?? operation.id, matched: ids.length, pending: ids };
+  if (operation.pending.length > 0) return cancelPending(transaction, services, operation, undefined);
+  if (operation.cursor === operation.id) return purgeNext(services.broker, services.purgePasses, operation);
+  const { ids, cursor } = await findOutsideBroker(transaction, operation);
+  return { cursor, matched: ids.length, pending: ids };
 };

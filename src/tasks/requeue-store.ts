@@ -33,9 +33,12 @@ export const resetEnded = async (
   ids: readonly string[],
 ): Promise<(Enqueueable & { seq: number })[]> => {
   const owned = ownerId === undefined ? Prisma.empty : Prisma.sql`AND owner_id = ${ownerId}::uuid`;
+  const sorted = ids.toSorted();
+  // They tell PostgreSQL which partitions it may leave out.
+  const [low, high] = [sorted[0], sorted.at(-1)];
   const rows = await session.$queryRaw<RequeuedRow[]>`
     WITH chosen AS MATERIALIZED (
-      SELECT id FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) ${owned} AND ${IS_RETRYABLE}
+      SELECT id FROM tasks WHERE id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND id BETWEEN ${low}::uuid AND ${high}::uuid ${owned} AND ${IS_RETRYABLE}
       ORDER BY id FOR UPDATE
     ), dug_up AS (
       DELETE FROM dead_letters d USING chosen c WHERE d.task_id = c.id
@@ -43,7 +46,7 @@ export const resetEnded = async (
     UPDATE tasks t SET status = 'QUEUED', seq = t.seq + 1, attempt = 0, progress = NULL, progress_detail = NULL, result = NULL, error = NULL,
       worker_id = NULL, run_at = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
       submitted_at = now()
-    FROM chosen c WHERE t.id = c.id
+    FROM chosen c WHERE t.id = c.id AND t.id BETWEEN ${low}::uuid AND ${high}::uuid
     RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq,
       t.parent_results::text AS parents`;
   return rows.map((row) => ({
