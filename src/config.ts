@@ -202,6 +202,11 @@ const SettingsSchema = z.object({
     'threads',
     'Threads in which a worker runs isolated tasks, at most. 0: as many as the processors allow.',
   ),
+  WORKER_THREAD_MEMORY_MB: setting(
+    wholeNumber(512, 16, 65_536),
+    'MB',
+    'Heap of one of these threads. One that grows beyond it is ended, and its task fails.',
+  ),
   WORKER_BUILTINS: setting(
     z.stringbool().default(true),
     'true or false',

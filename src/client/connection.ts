@@ -10,28 +10,34 @@ export interface ConnectionOptions {
   token?: string | undefined;
   /** How long one request may take, in ms. Default: 30,000. */
   timeoutMs?: number | undefined;
+  /**
+   * How often a socket is asked whether it lives, in ms. One that does not answer within half of it is given up, and what is
+   * watched goes on over another. Default: 10,000.
+   */
+  keepAliveMs?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** A socket is asked this often whether it lives, and given up when it does not answer within the time below. In ms. */
-const PING_MS = 10_000;
-const PONG_MS = 5_000;
+const DEFAULT_KEEP_ALIVE_MS = 10_000;
 
 /** One API with one set of credentials: requests over HTTP, subscriptions over one WebSocket that opens when it is needed. */
 export class Connection {
   readonly #url: URL;
   readonly #credentials: Record<string, string>;
   readonly #timeoutMs: number;
+  readonly #keepAliveMs: number;
   #socket: Client | undefined;
 
-  constructor({ url, apiKey, token, timeoutMs = DEFAULT_TIMEOUT_MS }: ConnectionOptions) {
+  constructor(options: ConnectionOptions) {
+    const { url, apiKey, token } = options;
     this.#url = new URL(url);
     if (this.#url.pathname === '/') this.#url.pathname = '/graphql';
     this.#credentials = {
       ...(apiKey ? { 'X-API-Key': apiKey } : {}),
       ...(token ? { Authorization: `Bearer ${token}` } : {}),
     };
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#keepAliveMs = options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS;
   }
 
   /** @throws ApiError as the API says; UNAVAILABLE when it cannot be reached or does not answer in time */
@@ -79,10 +85,11 @@ export class Connection {
       connectionParams: this.#credentials,
       // Whoever subscribes begins again from where it was; the library would begin from the beginning.
       retryAttempts: 0,
-      keepAlive: PING_MS,
+      keepAlive: this.#keepAliveMs,
+      connectionAckWaitTimeout: this.#keepAliveMs,
       on: {
         ping: (wasReceived) => {
-          if (!wasReceived) pong = setTimeout(() => client.terminate(), PONG_MS);
+          if (!wasReceived) pong = setTimeout(() => client.terminate(), this.#keepAliveMs / 2);
         },
         pong: (wasReceived) => {
           if (wasReceived) clearTimeout(pong);

@@ -188,6 +188,25 @@ describe('watching a task', () => {
   });
 });
 
+describe('a connection that hangs', () => {
+  test('is given up, and what is watched goes on over another', async () => {
+    await using proxy: StallingProxy = await startStallingProxy(Number(new URL(system.url).port));
+    await using client = new TaskFlow({
+      url: `http://127.0.0.1:${proxy.port}`,
+      token: system.token,
+      keepAliveMs: 400,
+    });
+    const task = await client.submit('sleep', { ms: 300 });
+    const seen: string[] = [];
+    for await (const { status } of client.watch(task)) {
+      // Nothing comes through any more on the connections that there are; those that follow get through.
+      if (status === 'QUEUED') proxy.freeze();
+      seen.push(status);
+    }
+    expect(seen).toEqual(['QUEUED', 'PROCESSING', 'COMPLETED']);
+  });
+});
+
 describe('the package', () => {
   test('is imported by its name', async () => {
     const script = `

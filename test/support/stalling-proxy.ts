@@ -6,6 +6,8 @@ export interface StallingProxy extends AsyncDisposable {
   readonly port: number;
   stall(): void;
   resume(): void;
+  /** Passes nothing on over the connections that there are; new ones work. */
+  freeze(): void;
   /** Breaks every connection; new ones are taken. */
   cut(): void;
 }
@@ -41,6 +43,9 @@ export const startStallingProxy = async (targetPort: number): Promise<StallingPr
     resume: () => {
       isStalled = false;
       for (const socket of sockets) socket.resume();
+    },
+    freeze: () => {
+      for (const socket of sockets) socket.pause();
     },
     cut: () => {
       for (const socket of sockets) socket.destroy();

@@ -13,6 +13,8 @@ import type { SideReporter } from './side-reporter.ts';
 export interface IsolationOptions {
   /** Threads, at most. Default: as many as the processors allow. */
   threads?: number | undefined;
+  /** Heap of one thread, in MB: one that needs more is ended, and its attempt fails. Default: 512. */
+  threadMemoryMb?: number | undefined;
   deadlines: Deadlines;
   side: SideReporter;
   logger: Logger;
@@ -22,6 +24,7 @@ export interface IsolationOptions {
 const KILL_AFTER_MS = 1_000;
 /** An idle thread holds some 10 MB. In ms. */
 const IDLE_MS = 30_000;
+const THREAD_MEMORY_MB = 512;
 
 /**
  * Runs handlers in threads, one at a time in each. A handler that was told to stop and does not, or whose attempt is given up,
@@ -75,6 +78,7 @@ export class Isolation {
       // A handler's timers go on as they do elsewhere.
       atomics: 'disabled',
       recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: this.#options.threadMemoryMb ?? THREAD_MEMORY_MB },
     });
   }
 

@@ -36,6 +36,8 @@ export interface WorkerOptions {
   maxResultBytes: number;
   /** In which isolated tasks run, at most. Default: as many as the processors allow. */
   threads?: number | undefined;
+  /** Heap of one of these threads, in MB. Default: 512. */
+  threadMemoryMb?: number | undefined;
   logger: Logger;
 }
 
@@ -80,13 +82,13 @@ export class Worker {
     this.#slots = slots;
     this.#side = new SideReporter(logger);
     this.#reporter = new Reporter({ workerId: this.id, slots, logger, onStep: () => this.#claim() });
-    this.#isolation = new Isolation({ threads: options.threads, deadlines: this.#deadlines, side: this.#side, logger });
+    const { threads, threadMemoryMb } = options;
+    const running = { deadlines: this.#deadlines, side: this.#side, logger };
+    this.#isolation = new Isolation({ threads, threadMemoryMb, ...running });
     this.#executor = {
       tasks: byType(options.tasks),
-      deadlines: this.#deadlines,
+      ...running,
       maxResultBytes,
-      logger,
-      side: this.#side,
       isolation: this.#isolation,
       report: (attempt, report) => {
         this.#side.flush(attempt);

@@ -22,6 +22,7 @@ export const startConfigured = (
     heartbeatIntervalMs: config.HEARTBEAT_INTERVAL_SECONDS * 1_000,
     maxResultBytes: config.MAX_RESULT_BYTES,
     threads: config.WORKER_THREADS || undefined,
+    threadMemoryMb: config.WORKER_THREAD_MEMORY_MB,
     logger,
   });
 };

@@ -117,13 +117,17 @@ describe('an isolated task', () => {
     expect(of(later)?.runAtMs).toBe((of(later)?.atMs ?? 0) + 60_000);
   });
 
-  test.each(['exit', 'uncaught'])('that ends its thread (%s) fails alone', async (payload) => {
+  test.each([
+    ['exit', /exited with code: 3/],
+    ['uncaught', /out of nowhere/],
+    ['hoard', /memory limit/],
+  ])('that ends its thread (%s) fails alone', async (payload, complaint) => {
     await using app = await setupWorkers();
     const [id = ''] = await app.submit(1, { type: 'broken', payload, maxAttempts: 1 });
     const others = await app.submit(4, { type: 'broken', payload: 'fine' });
-    app.start([broken], { threads: 2 });
+    app.start([broken], { threads: 2, threadMemoryMb: 64 });
     const [failed] = await app.reached([id], 'FAILED');
-    expect(errorOf(failed?.data).message).toMatch(payload === 'exit' ? /exited with code: 3/ : /out of nowhere/);
+    expect(errorOf(failed?.data).message).toMatch(complaint);
     await app.reached(others, 'COMPLETED');
   });
 

@@ -39,6 +39,7 @@ export const broken = defineTask({
     if (payload === 'throw') throw Object.assign(new Error('broken'), { code: 'EBROKEN' });
     if (payload === 'exit') process.exit(3);
     if (payload === 'unstorable') return { big: 1n };
+    if (payload === 'hoard') for (const hoard: object[] = []; ; ) hoard.push({ text: `x${hoard.length}` });
     if (payload === 'uncaught') {
       setTimeout(() => {
         throw new Error('out of nowhere');
