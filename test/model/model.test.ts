@@ -11,9 +11,9 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
-import { sequences } from './commands.ts';
 import { Model } from './model.ts';
 import { RealSystem } from './real-system.ts';
+import { sequences } from './sequences.ts';
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 200);
 const MAX_STEPS = 80;

@@ -127,6 +127,15 @@ export class Model {
     this.#enterLine(task, 'back');
   }
 
+  /** @returns how many tasks it has ended: those that wait in the queue, and are not newer than `before` */
+  purge(lane: LaneName, queue: string, before: string, reason: unknown): number {
+    const waits = ({ isLive, holder, spec, id }: ModelTask): boolean =>
+      isLive && !holder && spec.queue === queue && id <= before;
+    const tasks = this.tasksOf(lane).filter(waits);
+    for (const task of tasks) this.cancel(task, reason);
+    return tasks.length;
+  }
+
   setPaused(queue: string, isPaused: boolean): void {
     const sets = [this.paused, ...Object.values(this.shards).flatMap(({ lost, paused }) => (lost ? [] : [paused]))];
     for (const set of sets) isPaused ? set.add(queue) : set.delete(queue);

@@ -1,3 +1,5 @@
+import { v7 as uuidv7 } from 'uuid';
+import { purge } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import { changeQueue } from '../../src/queues/change-queue.ts';
@@ -83,6 +85,22 @@ export class RealSystem implements AsyncDisposable {
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
     const { database, broker } = this.app;
     await changeQueue({ database, broker, logger: silent }, queue, { isPaused });
+  }
+
+  /** Ends what waits in these lines of a queue, then what is not due yet. @returns how many tasks */
+  async purge(
+    lane: LaneName,
+    { queue, lines, before, reason }: { queue: string; lines: readonly string[]; before: string; reason: unknown },
+  ): Promise<number> {
+    const shard = this.shard(lane);
+    const operation = uuidv7();
+    const args = { operation, before, reason: JSON.stringify(reason), limit: 1_000, queue };
+    for (const line of lines) await purge(shard, { ...args, line, cursor: '' });
+    let cursor = '0';
+    do {
+      ({ cursor } = await purge(shard, { ...args, line: '', cursor }));
+    } while (cursor !== '0');
+    return Number(await shard.lane.redis.hget(`${shard.tag}:purges`, operation));
   }
 
   refreshEpochs(): Promise<void> {

@@ -4,7 +4,7 @@ import type { EndedStatus } from './limits.ts';
 import type { Session } from './session.ts';
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
-/** So many tasks that changed meanwhile are copied again under the lock, at most: some 20 ms. */
+/** So many tasks that changed meanwhile are copied again under the lock, at most: about 0.1 s. */
 const MAX_CHANGED = 500;
 
 /**
