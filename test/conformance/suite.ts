@@ -61,6 +61,7 @@ const ALONE: Record<string, (harness: Harness) => Promise<void>> = {
   'refuses faulty settings': disruptions.refusesFaultySettings,
   'runs as many tasks at once as its concurrency says, of the queues that it serves':
     claiming.runsAsManyAsItsConcurrency,
+  'is woken at once, also beside a worker that is full': claiming.isWokenAtOnce,
   'keeps the limit of a queue': claiming.keepsTheLimitOfAQueue,
   'gives up a handler that blocks, and serves others meanwhile': stopping.givesUpAHandlerThatBlocks,
   'hands back what it cannot finish': disruptions.handsBackWhatItCannotFinish,
@@ -69,7 +70,8 @@ const ALONE: Record<string, (harness: Harness) => Promise<void>> = {
   'frees the slot of a task that it lost': disruptions.freesTheSlotOfWhatItLost,
   'goes on when Redis is back': disruptions.goesOnWhenRedisIsBack,
   'goes on when Redis lost everything': disruptions.goesOnWhenRedisLostEverything,
-  'loses and doubles nothing of 10,000 tasks': disruptions.losesAndDoublesNothingOfMany,
+  'loses and doubles nothing of 10,000 tasks, and claims and reports many in one call':
+    disruptions.losesAndDoublesNothingOfMany,
   'never asked Redis for more than it may': async (h) => expect(await h.refusals()).toEqual([]),
 };
 

@@ -106,3 +106,17 @@ export const keepsTheLimitOfAQueue = async (h: Harness): Promise<void> => {
   for (const id of [...limited, ...free]) expect((await h.ended(id)).status).toBe('COMPLETED');
   expect(await mostAtOnce(h, 'two')).toBe(2);
 };
+
+/** One after the other, so that a worker that polled would take its interval for each. Tokens that a full worker gets are passed on. */
+export const isWokenAtOnce = async (h: Harness): Promise<void> => {
+  const serves = { WORKER_QUEUES: 'wake', WORKER_CONCURRENCY: '1' };
+  await using _full = (await h.startWorker(serves)).process;
+  const long = await h.submit('sleep', { ms: 60_000 }, { queue: 'wake' });
+  await h.reached(long, ({ status }) => status === 'PROCESSING');
+  await using _idle = (await h.startWorker(serves)).process;
+  const startedAt = performance.now();
+  for (let n = 0; n < 10; n++) await h.ended(await h.submit('echo', n, { queue: 'wake' }));
+  // The managers leave tokens once a second where tasks wait, in case one was lost.
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  await h.cancel(long);
+};
