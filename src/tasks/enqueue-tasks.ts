@@ -28,6 +28,8 @@ export interface ShardBatch {
 
 /** Tasks in one FCALL, at most: a larger one would block Redis for everybody else for too long. */
 const CHUNK = 500;
+/** Characters of their bodies, unless a single one has more: what became of a task's parents may have four million. */
+const CHUNK_LENGTH = 16 * 1024 * 1024;
 
 export const groupByShard = (
   broker: Broker,
@@ -48,6 +50,24 @@ export const groupByShard = (
 export const bodyOf = ({ payload, parents }: Pick<Enqueueable, 'payload' | 'parents'>): string =>
   parents ? `${payload}\n${parents}` : payload;
 
+/** Tasks in portions that one FCALL may have. */
+export const inChunks = <T extends Pick<Enqueueable, 'payload' | 'parents'>>(tasks: readonly T[]): T[][] => {
+  const chunks: T[][] = [];
+  let length = 0;
+  for (const task of tasks) {
+    const bodyLength = task.payload.length + (task.parents?.length ?? 0);
+    const open = chunks.at(-1);
+    length += bodyLength;
+    if (open && open.length < CHUNK && length <= CHUNK_LENGTH) {
+      open.push(task);
+    } else {
+      chunks.push([task]);
+      length = bodyLength;
+    }
+  }
+  return chunks;
+};
+
 /**
  * Makes committed tasks claimable.
  *
@@ -56,8 +76,8 @@ export const bodyOf = ({ payload, parents }: Pick<Enqueueable, 'payload' | 'pare
 export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: Logger): Promise<boolean> => {
   if (epoch === undefined) return false;
   const calls: Promise<unknown>[] = [];
-  for (let start = 0; start < tasks.length; start += CHUNK) {
-    const items = tasks.slice(start, start + CHUNK).map((task) => ({
+  for (const chunk of inChunks(tasks)) {
+    const items = chunk.map((task) => ({
       id: task.id,
       seq: task.seq ?? 1,
       runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',

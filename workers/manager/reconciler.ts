@@ -6,7 +6,7 @@ import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
-import { bodyOf } from '../../src/tasks/enqueue-tasks.ts';
+import { bodyOf, inChunks } from '../../src/tasks/enqueue-tasks.ts';
 import {
   beginEpoch,
   deleteOutboxRows,
@@ -162,8 +162,8 @@ export class Reconciler {
   async #restore(epoch: string, tasks: readonly UnfinishedTask[]): Promise<number> {
     const ours = tasks.filter(({ id, priority }) => this.#broker.shardFor(priority, id) === this.#shard);
     let restored = 0;
-    for (let start = 0; start < ours.length; start += CHUNK) {
-      const items = ours.slice(start, start + CHUNK).map((task) => ({
+    for (const chunk of inChunks(ours)) {
+      const items = chunk.map((task) => ({
         id: task.id,
         status: task.status,
         seq: task.seq,
