@@ -2,18 +2,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claim, complete } from '../../src/broker/calls.ts';
-import { openDatabase } from '../../src/database/client.ts';
-import type { SubmitInput } from '../../src/tasks/new-task.ts';
+import { type DatabaseSession, openDatabase } from '../../src/database/client.ts';
+import { type SubmitInput, toNewTask } from '../../src/tasks/new-task.ts';
 import { resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
+import { takeParents } from '../../src/tasks/take-parents.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
 import { type DependencyRunner, startDependencyRunner } from '../../workers/manager/dependency-runner.ts';
+import { recordAll } from '../../workers/manager/record-store.ts';
 import { Dependents } from '../support/dependencies.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
 import { findContradictions } from '../support/invariants.ts';
 import { beginTestTerm } from '../support/leading.ts';
 import { setup, type TestApp, waitFor } from '../support/setup.ts';
+import { completion } from '../support/transitions.ts';
 
 let app: TestApp;
 let factory: Factory;
@@ -69,6 +72,13 @@ const runEverything = async (queue: string, isDone: () => Promise<boolean>): Pro
   }
 };
 
+const waitingForLocks = async (): Promise<bigint> => {
+  const [row] = await app.database.$queryRaw<[{ count: bigint }]>`
+    SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE a.datname = current_database() AND NOT l.granted`;
+  return row.count;
+};
+
 describe('a parent that ends while its child is submitted', () => {
   test('never leaves the child waiting, however the two meet', { timeout: 60_000 }, async () => {
     const ownerId = await factory.owner();
@@ -108,6 +118,35 @@ describe('a parent that ends while its child is submitted', () => {
     expect(await findContradictions(app.database)).toEqual([]);
   });
 
+  test('cannot end unnoticed once the submission has looked at it', async () => {
+    const parent = await submit();
+    const child = toNewTask(parent.ownerId, taskInput({ dependsOn: [parent.id] }), 'input', factory.services.taskRules);
+    const [shard] = app.broker.low.shards;
+    if (!shard) throw new Error('no shard');
+    await using term = await beginTestTerm(app, shard);
+    let recording: ReturnType<typeof recordAll> | undefined;
+    const { afterCommit } = await app.database.$transaction(async (transaction) => {
+      // Whoever records comes just after the first look at the parent.
+      const looking: DatabaseSession = new Proxy(transaction, {
+        get: (target, name) =>
+          name === '$queryRaw'
+            ? async (...args: Parameters<DatabaseSession['$queryRaw']>) => {
+                const rows = await target.$queryRaw(...args);
+                recording ??= recordAll(app.database, term.term, completion(parent));
+                await Promise.race([recording, waitFor(async () => (await waitingForLocks()) > 0n)]);
+                return rows;
+              }
+            : Reflect.get(target, name).bind(target),
+      });
+      await takeParents(looking, parent.ownerId, [child], () => 'input');
+      return factory.writer.writeWithin(transaction, [child], factory.epochs.snapshot());
+    });
+    afterCommit();
+    expect((await recording)?.hasEndedParents).toBe(true);
+    await dependents.resolve();
+    expect(await dependents.statuses([child])).toEqual(['QUEUED']);
+  });
+
   test('is not waited for while its row is being written: the submission is tried again', async () => {
     const parent = await submit();
     const database = openDatabase({ url: app.databaseUrl, poolSize: 1, timeoutMs: 5_000 });
@@ -124,7 +163,10 @@ describe('a parent that ends while its child is submitted', () => {
       isSubmitted = true;
       return task;
     });
-    await delay(50);
+    for (let i = 0; i < 10; i++) {
+      await delay(10);
+      expect(await waitingForLocks()).toBe(0n);
+    }
     expect(isSubmitted).toBe(false);
     mayCommit.resolve();
     await recording;
