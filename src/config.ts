@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { TaskFlowError } from './errors.ts';
+import { signingProblems } from './signing-problems.ts';
 
 /**
  * Every setting: its environment variable, form, default and meaning. This is the only file that reads the environment.
@@ -324,14 +325,6 @@ export const documentedSettings = (): SettingDocumentation[] =>
     return { name, unit, default: String(schema.parse(undefined) ?? ''), description };
   });
 
-/** As RFC 7518 has it: a secret is at least as long as the hash. */
-const MIN_SECRET_LENGTH = { HS256: 32, HS384: 48, HS512: 64 } as const;
-/** A random secret of 32 characters has fewer in one case out of a million, even as hex digits. */
-const MIN_DISTINCT_CHARACTERS = 8;
-/** What .env.example has, and its like. */
-const PLACEHOLDER = /replace|change.?me|example|placeholder/i;
-const REPETITION = /^(.+?)\1+$/s;
-
 /** What a kind of process cannot do without. */
 export type Need = 'database' | 'secret';
 
@@ -366,22 +359,6 @@ const crossChecks = (config: Config, needs: readonly Need[]): string[] => {
     problems.push('PASSWORD_MEMORY_KIB: must be at least 8 for each thread of PASSWORD_PARALLELISM');
   }
   return problems;
-};
-
-/** Whoever can guess the secret is everybody: a weak one does not start. */
-const signingProblems = ({ ALGORITHM, SECRET_KEY, PRIVATE_KEY_FILE }: Config): string[] => {
-  if (ALGORITHM === 'RS256' || ALGORITHM === 'EdDSA') {
-    return PRIVATE_KEY_FILE === '' ? [`PRIVATE_KEY_FILE: is not set; ${ALGORITHM} needs it`] : [];
-  }
-  const complaint = weaknessOf(SECRET_KEY, MIN_SECRET_LENGTH[ALGORITHM]);
-  return complaint ? [`SECRET_KEY: ${complaint}; \`openssl rand -hex 32\` makes one`] : [];
-};
-
-const weaknessOf = (secret: string, minLength: number): string | undefined => {
-  if (secret.length < minLength) return `must have at least ${minLength} characters`;
-  if (PLACEHOLDER.test(secret)) return 'is a placeholder';
-  if (new Set(secret).size < MIN_DISTINCT_CHARACTERS || REPETITION.test(secret)) return 'only repeats itself';
-  return undefined;
 };
 
 /** The environment, after `.env` in the working folder, if there is one. What it has, `.env` does not change. */

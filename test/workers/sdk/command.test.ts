@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { spawnProcess } from '../../support/setup.ts';
+import { workersKey } from '../../../src/broker/keys.ts';
+import { spawnProcess, waitFor } from '../../support/setup.ts';
 import { setupWorkers } from '../runtime/worker-setup.ts';
 
 /** A folder with these files, outside of this package: it has no node_modules. */
@@ -41,10 +42,13 @@ describe('taskflow worker --tasks', () => {
     const [refused = ''] = await app.submit(1, { type: 'refuse' });
     const others = [...(await app.submit(1, { type: 'first' })), ...(await app.submit(1, { type: 'echo' }))];
 
-    spawnProcess(['worker', '--tasks', folder, '--concurrency', '5'], app.env);
+    spawnProcess(['worker', '--tasks', folder, '--concurrency', '5', '--queues', 'default:2,mail'], app.env);
 
     const [completed] = await app.reached([greet], 'COMPLETED');
     expect(completed?.data).toBe('"Hello Ada"');
+    const { redis, shards } = app.broker.low;
+    const description = await waitFor(async () => (await redis.hvals(workersKey(shards[0]?.tag ?? '')))[0]);
+    expect(JSON.parse(description.split('\t')[1] ?? '')).toMatchObject({ queues: ['default', 'mail'], concurrency: 5 });
     await app.reached(others, 'COMPLETED');
     // Its error is the worker's own class, although the folder is elsewhere.
     const [failed] = await app.reached([refused], 'FAILED');
