@@ -37,6 +37,8 @@ interface ShardView {
   /** Per live task: seq, attempt, token, worker. */
   runs: Record<string, string>;
   lines: Record<string, string[]>;
+  /** Tasks that will be passed over in a line, where they do not stand any more. */
+  overcounted: string[];
   scheduled: string[];
   leases: string[];
   cancelling: Record<string, unknown>;
@@ -52,6 +54,7 @@ const EMPTY: ShardView = {
   counts: {},
   runs: {},
   lines: {},
+  overcounted: [],
   scheduled: [],
   leases: [],
   cancelling: {},
@@ -76,6 +79,7 @@ const expectedShard = (model: Model, lane: LaneName): ShardView => {
       ]),
     ),
     lines: Object.fromEntries([...lines].map(([line, waiting]) => [line, waiting.map(({ id }) => id)])),
+    overcounted: [],
     scheduled: ids(live.filter(({ status }) => status === 'SCHEDULED')),
     leases: ids(live.filter(({ holder }) => holder)),
     cancelling: Object.fromEntries(
@@ -109,11 +113,12 @@ const readShard = async (shard: Shard): Promise<ShardView> => {
     redis.xrange(eventsKey(tag), '-', '+'),
     ids.length > 0 ? redis.mget(ids.map((id) => at(`run:${id}`))) : [],
   ]);
-  const lines = await readLines(shard, keys);
+  const { lines, overcounted } = await readLines(shard, keys);
   return {
     counts: Object.fromEntries(Object.entries(counts).map(([field, value]) => [field, Number(value)])),
     runs: Object.fromEntries(ids.map((id, i) => [id, (runs[i] ?? '1\t0\t\t').split('\t').slice(0, 4).join(' ')])),
     lines,
+    overcounted,
     scheduled: dueLater(scheduled).sort(),
     leases: leases.sort(),
     cancelling: Object.fromEntries(Object.entries(cancelling).map(([id, reason]) => [id, JSON.parse(reason)])),
@@ -141,8 +146,11 @@ const dueLater = (flat: readonly string[]): string[] =>
     return [dueMs > Date.now() + LATER_MS / 2 ? id : `${id} at ${dueMs}`];
   });
 
-/** The lines, the next one first, without the places of those that were taken out. */
-const readLines = async ({ lane: { redis }, tag }: Shard, keys: Set<string>): Promise<Record<string, string[]>> => {
+/** The lines, the next one first, without the places of those that were taken out; and who has fewer such places than is noted. */
+const readLines = async (
+  { lane: { redis }, tag }: Shard,
+  keys: Set<string>,
+): Promise<Pick<ShardView, 'lines' | 'overcounted'>> => {
   const stale = Object.entries(await redis.hgetall(`${tag}:stale`));
   const left = new Map(stale.map(([id, times]) => [id, Number(times)]));
   const listed = await redis.smembers(`${tag}:lines`);
@@ -156,7 +164,7 @@ const readLines = async ({ lane: { redis }, tag }: Shard, keys: Set<string>): Pr
     });
     if (waiting.length > 0) lines[listed.includes(name) ? name : `${name} (not listed)`] = waiting;
   }
-  return lines;
+  return { lines, overcounted: [...left].filter(([, times]) => times > 0).map(([id]) => id) };
 };
 
 interface TaskRow {
