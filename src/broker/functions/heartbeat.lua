@@ -1,6 +1,6 @@
 -- tf1_heartbeat: "this worker lives", and what it can run. Kept in shard 0 of each lane.
 --   args    worker, description (JSON), ttlMs, then per task type: name, JSON Schema of its payload ('null' for any),
---           defaults of its tasks (JSON object with timeoutMs and backoff, as far as it has them)
+--           defaults of its tasks (JSON object with timeoutMs, maxAttempts and backoff, as far as it has them)
 --   returns nothing of use
 --   events  none
 -- A worker that was silent for its ttlMs is forgotten. Task types stay: a submission must not be refused because all
