@@ -22,6 +22,10 @@ export interface SubmitOptions {
   idempotencyKey?: string;
   /** Up to 20 words, to find it by. */
   tags?: readonly string[];
+  /** Tasks of the same owner that it waits for, at most 100: its handler gets their results in `context.parents`. */
+  dependsOn?: readonly TaskLike[];
+  /** What becomes of it when one of them fails or is cancelled. Default: CANCEL, the same. */
+  onParentFailure?: 'CANCEL' | 'RUN';
 }
 
 const CREATE = `mutation ($input: CreateTaskInput!) { task: createTask(input: $input) { ${TASK_FIELDS} } }`;
@@ -164,6 +168,7 @@ const idOf = (task: TaskLike): string => (typeof task === 'string' ? task : task
 /** null instead of a number of attempts says: as the type has it. The schema of the API would give 3. */
 const toInput = (task: TaskRef | string, payload: unknown, options: SubmitOptions): Record<string, unknown> => ({
   ...options,
+  ...(options.dependsOn ? { dependsOn: options.dependsOn.map(idOf) } : {}),
   type: typeof task === 'string' ? task : task.type,
   payload: payload ?? null,
   maxAttempts: options.maxAttempts ?? null,

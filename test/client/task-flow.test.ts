@@ -12,7 +12,7 @@ import { freePort } from '../../src/local/free-port.ts';
 import { spawnNode, waitFor } from '../support/setup.ts';
 import { type StallingProxy, startStallingProxy } from '../support/stalling-proxy.ts';
 import { type System, startSystem } from '../support/system.ts';
-import { order, refuse } from './tasks/shop.ts';
+import { order, refuse, sum } from './tasks/shop.ts';
 
 const TASKS = fileURLToPath(new URL('tasks', import.meta.url));
 
@@ -68,6 +68,21 @@ describe('the client', () => {
     expectTypeOf(typed).toEqualTypeOf<{ n: number }>();
     expect([await client.result(plain), typed]).toEqual([{ n: 1 }, { n: 2 }]);
     expect(await client.get(plain)).toMatchObject({ id: plain.id, status: 'COMPLETED', result: { n: 1 } });
+  });
+
+  test('submits tasks that wait for others, whose results they get', async () => {
+    const orders = await client.submitMany(order, [{ items: ['a', 'b'] }, { items: ['c'] }]);
+    const refused = await client.submit(refuse, null);
+    const total = await client.submit(sum, null, { dependsOn: orders });
+    const rescued = await client.submit(sum, null, {
+      dependsOn: [refused.id, ...orders],
+      onParentFailure: 'RUN',
+    });
+    const cancelled = await client.submit(sum, null, { dependsOn: [refused] });
+    expect(total.status).toBe('WAITING');
+    expect(await client.result(total)).toBe(3);
+    expect(await client.result(rescued)).toBe(3);
+    await expect(client.result(cancelled)).rejects.toMatchObject({ name: 'TaskFailedError', status: 'CANCELLED' });
   });
 
   test('submits many at once, all or none', async () => {

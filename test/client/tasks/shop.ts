@@ -11,6 +11,16 @@ export const order = defineTask({
   handler: ({ payload }) => ({ count: payload.items.length, note: payload.note }),
 });
 
+/** Adds up what orders before it counted, where they went well. */
+export const sum = defineTask({
+  type: 'sum',
+  result: z.number(),
+  handler: ({ parents }) =>
+    Object.values(parents).reduce((total, { status, result }) => {
+      return status === 'COMPLETED' ? total + (result as { count: number }).count : total;
+    }, 0),
+});
+
 export const refuse = defineTask({
   type: 'refuse',
   handler: () => {
