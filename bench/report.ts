@@ -1,35 +1,56 @@
 import { cpus, totalmem } from 'node:os';
 import Table from 'cli-table3';
+import { quantile } from './quantile.ts';
+import type { Figure } from './scenarios/scenario.ts';
 
-export interface Figure {
+/** One figure of one system over all rounds. */
+export interface Summary {
   name: string;
-  value: number;
-  unit: 'tasks/s' | 'ms';
+  system: string;
+  unit: Figure['unit'];
+  /** A value a round. */
+  values: number[];
+  /** TaskFlow's value over this one in the same round, the median of all rounds; below 1, TaskFlow has less. */
+  ratio: number | undefined;
 }
 
-/** Makes a full-size count the size of this run. */
-export type Scale = (count: number) => number;
+const OURS = 'TaskFlow';
 
-/** @param values not empty @param q 0 to 1 */
-export const quantile = (values: readonly number[], q: number): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+/** @param rounds the figures of each */
+export const summarise = (rounds: readonly (readonly Figure[])[]): Summary[] => {
+  const summaries = new Map<string, Summary>();
+  for (const { name, system, unit } of rounds[0] ?? []) {
+    const values = rounds.map((figures) => figureOf(figures, name, system));
+    const ratios = rounds.map((figures) => figureOf(figures, name, OURS) / figureOf(figures, name, system));
+    const ratio = system === OURS || ratios.some(Number.isNaN) ? undefined : quantile(ratios, 0.5);
+    summaries.set(`${name}|${system}`, { name, system, unit, values, ratio });
+  }
+  const ourFirst = (a: Summary, b: Summary) => Number(b.system === OURS) - Number(a.system === OURS);
+  return [...Map.groupBy(summaries.values(), ({ name }) => name).values()].flatMap((group) => group.sort(ourFirst));
 };
+
+const figureOf = (figures: readonly Figure[], name: string, system: string): number =>
+  figures.find((figure) => figure.name === name && figure.system === system)?.value ?? Number.NaN;
 
 const format = (value: number, unit: Figure['unit']): string =>
   unit === 'ms' ? value.toFixed(1) : Math.round(value).toLocaleString('en');
 
-/** The machine, then minimum, median and maximum of each figure over the rounds. */
-export const report = (rounds: readonly (readonly Figure[])[]): string => {
+/** "2 × AMD EPYC, 24 GiB, Node v24.21.0" */
+export const describeMachine = (): string =>
+  `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+
+/** Minimum, median and maximum of each figure, and TaskFlow's ratio to it. */
+export const toTable = (summaries: readonly Summary[]): string => {
   const table = new Table({
-    head: ['', 'min', 'median', 'max', ''],
-    colAligns: ['left', 'right', 'right', 'right', 'left'],
+    head: ['', 'system', 'min', 'median', 'max', '', 'TaskFlow ÷ it'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'left', 'right'],
     style: { head: [], border: [] },
   });
-  for (const [i, { name, unit }] of (rounds[0] ?? []).entries()) {
-    const values = rounds.map((round) => round[i]?.value ?? Number.NaN);
-    table.push([name, ...[0, 0.5, 1].map((q) => format(quantile(values, q), unit)), unit]);
+  let last = '';
+  for (const { name, system, unit, values, ratio } of summaries) {
+    const three = [0, 0.5, 1].map((q) => format(quantile(values, q), unit));
+    table.push([name === last ? '' : name, system, ...three, unit, ratio === undefined ? '' : `${ratio.toFixed(2)} ×`]);
+    last = name;
   }
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  return `${machine}; ${rounds.length} round${rounds.length === 1 ? '' : 's'}\n${table}`;
+  return table.toString();
 };

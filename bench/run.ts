@@ -1,42 +1,65 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { benchLatency } from './latency.ts';
-import { benchEndToEnd, benchFullQueue } from './process.ts';
-import { type Figure, report, type Scale } from './report.ts';
-import { type BenchStack, startBenchStack } from './stack.ts';
-import { benchSubmit } from './submit.ts';
+import { writePlots } from './plot.ts';
+import { describeMachine, summarise, toTable } from './report.ts';
+import { httpSubmit } from './scenarios/http-submit.ts';
+import { latency } from './scenarios/latency.ts';
+import { memory } from './scenarios/memory.ts';
+import type { Figure, Scale, Scenario } from './scenarios/scenario.ts';
+import { bothAtOnce, bulkSubmit, fullQueue, singleSubmit } from './scenarios/throughput.ts';
+import { describeServers, startServers } from './servers.ts';
 
-const SCENARIOS: Record<string, (stack: BenchStack, scale: Scale) => Promise<Figure[]>> = {
-  submit: benchSubmit,
-  'full-queue': benchFullQueue,
-  'end-to-end': benchEndToEnd,
-  latency: benchLatency,
-};
+const SCENARIOS: readonly Scenario[] = [fullQueue, bulkSubmit, singleSubmit, httpSubmit, bothAtOnce, latency, memory];
+const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
 
 /**
- * `npm run bench -- [--rounds 3] [--scale 1] [scenario …]`
+ * `npm run bench -- [--rounds 3] [--scale 1] [--out bench/results] [scenario …]`
  *
- * Every scenario of a round has a PostgreSQL and a Redis of its own. `--scale 0.01` is a short run that only shows
- * that everything still works.
+ * Prints a table, and writes it with the raw figures (JSON) and a plot of each (SVG). Every system of a scenario has
+ * fresh servers; rounds begin with another one each time. `--scale 0.01` is a short run that only shows that everything works.
  */
 const { values, positionals } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, scale: { type: 'string', default: '1' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    scale: { type: 'string', default: '1' },
+    out: { type: 'string', default: RESULTS },
+  },
   allowPositionals: true,
 });
 const scale: Scale = (count) => Math.max(1, Math.round(count * Number(values.scale)));
-const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
-const unknown = names.filter((name) => !(name in SCENARIOS));
+const unknown = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
 if (unknown.length > 0) {
-  process.stderr.write(`There is no scenario ${unknown.join(', ')}; there are ${Object.keys(SCENARIOS).join(', ')}.\n`);
+  const known = SCENARIOS.map(({ name }) => name).join(', ');
+  process.stderr.write(`There is no scenario ${unknown.join(', ')}; there are ${known}.\n`);
   process.exit(64);
 }
+const chosen = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 const rounds: Figure[][] = [];
-for (let round = 0; round < Number(values.rounds); round++) {
+for (let number = 0; number < Number(values.rounds); number++) {
   const figures: Figure[] = [];
-  for (const name of names) {
-    await using stack = await startBenchStack();
-    figures.push(...((await SCENARIOS[name]?.(stack, scale)) ?? []));
+  for (const scenario of chosen) {
+    process.stderr.write(`round ${number + 1}: ${scenario.name}\n`);
+    figures.push(...(await scenario.run({ scale, number })));
   }
   rounds.push(figures);
 }
-process.stdout.write(`${report(rounds)}\n`);
+await using servers = await startServers();
+const summaries = summarise(rounds);
+const keeps = new Map(chosen.flatMap(({ contestants }) => contestants.map(({ name, keeps }) => [name, keeps])));
+const text = [
+  `${describeMachine()}; ${await describeServers(servers)}; ${rounds.length} rounds`,
+  toTable(summaries),
+  'What is kept of a task that ended:',
+  ...[...keeps].map(([name, kept]) => `  ${name}: ${kept}`),
+].join('\n');
+process.stdout.write(`${text}\n`);
+mkdirSync(values.out, { recursive: true });
+writeFileSync(
+  join(values.out, 'figures.json'),
+  `${JSON.stringify({ machine: describeMachine(), rounds }, undefined, 2)}\n`,
+);
+writeFileSync(join(values.out, 'table.txt'), `${text}\n`);
+await writePlots(join(values.out, 'plots'), summaries);

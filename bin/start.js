@@ -29,13 +29,13 @@ const readJson = (path) => {
 };
 
 /**
- * Whether node_modules holds what package-lock.json asks for. npm notes what it has installed in a file of the same form;
+ * Whether a folder's node_modules holds what its package-lock.json asks for. npm notes what it has installed in a file of the same form;
  * optional packages may be missing there, since most of them are for other systems.
  */
-const isInstalled = () => {
-  const wanted = readJson(join(ROOT, 'package-lock.json'))?.packages ?? {};
-  const present = readJson(join(ROOT, 'node_modules', '.package-lock.json'))?.packages;
-  if (!present || !existsSync(join(BIN, 'node'))) return false;
+const isInstalled = (folder) => {
+  const wanted = readJson(join(folder, 'package-lock.json'))?.packages ?? {};
+  const present = readJson(join(folder, 'node_modules', '.package-lock.json'))?.packages;
+  if (!present) return false;
   return Object.entries(wanted).every(([path, { version, optional, devOptional }]) => {
     if (path === '') return true;
     const found = present[path];
@@ -81,10 +81,12 @@ const run = (command, args) =>
 
 const tool = (name, ...args) => run(join(BIN, name), args);
 
-const install = async () => {
-  if (isInstalled()) return 0;
-  console.log('Installing packages with npm ci; the first time this takes a minute');
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+const install = async (folder = ROOT) => {
+  if (isInstalled(folder) && existsSync(join(BIN, 'node'))) return 0;
+  console.log(
+    `Installing packages${folder === ROOT ? '' : ' of bench/'} with npm ci; the first time this takes a minute`,
+  );
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', folder];
   const npm = process.env.npm_execpath;
   return npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
 };
@@ -112,7 +114,12 @@ const main = async ([name = 'up', ...args]) => {
     console.error(`unknown command ${name}; there are: ${Object.keys(COMMANDS).join(', ')}`);
     return 2;
   }
-  const preparations = [install, () => (name === 'generate' || !isGenerated() ? generate() : 0)];
+  const preparations = [
+    install,
+    // Benchmarks compare with other task queues, which nothing else needs. Their tests run them, too.
+    () => (name === 'bench' || name === 'test' ? install(join(ROOT, 'bench')) : 0),
+    () => (name === 'generate' || !isGenerated() ? generate() : 0),
+  ];
   const steps = command(args).map((step) => () => tool(...step));
   for (const step of [...preparations, ...steps]) {
     const code = await step();

@@ -1,21 +1,62 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { summarise, toTable } from '../../bench/report.ts';
+import type { Figure } from '../../bench/scenarios/scenario.ts';
 
 const RUN = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
 
-test('every scenario of the benchmark runs, and reports its figures', { timeout: 180_000 }, async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [RUN, '--rounds', '1', '--scale', '0.005']);
-  const figures = [...stdout.matchAll(/│ (.+?) +│ +([\d,.]+) │ +[\d,.]+ │ +[\d,.]+ │ (tasks\/s|ms)/g)];
-  expect(figures.map(([, name]) => name)).toEqual([
-    'submit one by one, 100 callers',
-    'submit in bulk of 1,000, 4 callers',
-    'process a full queue, 1 worker',
-    'process a full queue, 2 workers',
-    'submit in bulk and process at once, 1 worker',
-    'submit → COMPLETED at a subscriber, p50',
-    'submit → COMPLETED at a subscriber, p99',
+const PEERS = ['BullMQ', 'graphile-worker', 'pg-boss'];
+const FIGURES: Record<string, string[]> = {
+  'process a full queue, 1 worker': ['BullMQ, keeping jobs', ...PEERS],
+  'process a full queue, 2 workers': ['BullMQ, keeping jobs', ...PEERS],
+  'submit in bulk of 1,000, 1 caller': PEERS,
+  'submit in bulk of 1,000, 4 callers': PEERS,
+  'submit one by one, 100 callers': PEERS,
+  'createTask through GraphQL, 100 connections': ['Yoga and BullMQ', 'our front and BullMQ'],
+  'submit in bulk and process at once, 1 worker': ['BullMQ', 'graphile-worker'],
+  'idle: submit → end seen, p50': PEERS,
+  'idle: submit → end seen, p99': PEERS,
+  'memory of a waiting task in Redis, beside its payload': ['BullMQ'],
+};
+
+test('every scenario measures every system, and writes table, raw figures and plots', {
+  timeout: 300_000,
+}, async () => {
+  const out = mkdtempSync(join(tmpdir(), 'taskflow-figures-'));
+  onTestFinished(() => rmSync(out, { recursive: true }));
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    RUN,
+    '--rounds',
+    '1',
+    '--scale',
+    '0.005',
+    '--out',
+    out,
   ]);
-  for (const [, , value] of figures) expect(Number(value?.replaceAll(',', ''))).toBeGreaterThan(0);
+  const { rounds } = JSON.parse(readFileSync(join(out, 'figures.json'), 'utf8')) as { rounds: Figure[][] };
+  const found = Map.groupBy(rounds.flat(), ({ name }) => name);
+  const systems = [...found].map(([name, figures]) => [name, figures.map(({ system }) => system).sort()]);
+  const expected = Object.entries(FIGURES).map(([name, peers]) => [name, ['TaskFlow', ...peers].sort()]);
+  expect(Object.fromEntries(systems)).toEqual(Object.fromEntries(expected));
+  for (const { value, unit } of rounds.flat()) if (unit !== 'bytes') expect(value).toBeGreaterThan(0);
+  for (const name of found.keys()) expect(stdout).toContain(name);
+  expect(readdirSync(join(out, 'plots'))).toHaveLength(found.size);
+});
+
+test('the table gives medians, and the median of the ratios of each round', () => {
+  const round = (ours: number, theirs: number): Figure[] => [
+    { name: 'work', system: 'peer', value: theirs, unit: 'tasks/s' },
+    { name: 'work', system: 'TaskFlow', value: ours, unit: 'tasks/s' },
+  ];
+  const summaries = summarise([round(100, 50), round(300, 100), round(200, 200)]);
+  expect(summaries).toEqual([
+    { name: 'work', system: 'TaskFlow', unit: 'tasks/s', values: [100, 300, 200], ratio: undefined },
+    { name: 'work', system: 'peer', unit: 'tasks/s', values: [50, 100, 200], ratio: 2 },
+  ]);
+  expect(toTable(summaries)).toMatch(/peer +│ +50 │ +100 │ +200 │ tasks\/s │ +2\.00 ×/);
 });

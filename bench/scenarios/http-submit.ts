@@ -1,0 +1,76 @@
+import { fileURLToPath } from 'node:url';
+import autocannon from 'autocannon';
+import { freePort } from '../../src/local/free-port.ts';
+import { Children } from '../children.ts';
+import { type Servers, startServers } from '../servers.ts';
+import { bullmq } from '../systems/bullmq.ts';
+import { PAYLOAD } from '../systems/system.ts';
+import { openTaskFlow, signUp, taskflow, taskflowEnv } from '../systems/taskflow.ts';
+import type { Figure, Scenario } from './scenario.ts';
+
+const FRONT = fileURLToPath(new URL('../workers/bullmq-front.ts', import.meta.url));
+const MUTATION = 'mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }';
+const BODY = JSON.stringify({ query: MUTATION, variables: { input: { type: 'echo', payload: PAYLOAD } } });
+const CONNECTIONS = 100;
+
+/** How many mutations a second a server answers. @throws Error when one of them failed */
+const load = async (url: string, amount: number, headers: Record<string, string>): Promise<number> => {
+  const run = (count: number) =>
+    autocannon({
+      url: `${url}/graphql`,
+      method: 'POST',
+      connections: Math.min(CONNECTIONS, count),
+      amount: count,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: BODY,
+      verifyBody: (body) => String(body).includes('"createTask":{"id":'),
+    });
+  await run(Math.ceil(amount / 10));
+  const startedAt = performance.now();
+  const { mismatches, errors, non2xx } = await run(amount);
+  if (mismatches + errors + non2xx > 0) throw new Error(`${mismatches + errors + non2xx} mutations failed`);
+  return (amount / (performance.now() - startedAt)) * 1_000;
+};
+
+const ofTaskFlow = async (servers: Servers, amount: number): Promise<number> => {
+  await using system = await openTaskFlow(servers);
+  const url = await system.startApi();
+  return load(url, amount, await signUp(url));
+};
+
+const ofBullMq = async (servers: Servers, amount: number, front: 'yoga' | 'taskflow'): Promise<number> => {
+  await using system = await openTaskFlow(servers);
+  const port = await freePort();
+  const children = new Children();
+  const env = { ...taskflowEnv(servers, port), FRONT: front, QUEUE: 'bench' };
+  try {
+    await children.start([FRONT], env, 'ready');
+    // The accounts are TaskFlow's own.
+    const headers = front === 'taskflow' ? await signUp(await system.startApi()) : {};
+    return await load(`http://127.0.0.1:${port}`, amount, headers);
+  } finally {
+    await children.stop();
+  }
+};
+
+const WAYS: [system: string, keeps: string, rate: (servers: Servers, amount: number) => Promise<number>][] = [
+  [taskflow.name, taskflow.keeps, ofTaskFlow],
+  [`Yoga and ${bullmq.name}`, bullmq.keeps, (servers, amount) => ofBullMq(servers, amount, 'yoga')],
+  [`our front and ${bullmq.name}`, bullmq.keeps, (servers, amount) => ofBullMq(servers, amount, 'taskflow')],
+];
+
+/** `createTask` over HTTP on 100 connections: as TaskFlow answers it, and with BullMQ behind two GraphQL servers. */
+export const httpSubmit: Scenario = {
+  name: 'http-submit',
+  contestants: WAYS.map(([name, keeps]) => ({ name, keeps })),
+  run: async ({ scale, number }) => {
+    const figures: Figure[] = [];
+    for (let i = 0; i < WAYS.length; i++) {
+      const [system, , rate] = WAYS[(i + number) % WAYS.length] as (typeof WAYS)[number];
+      await using servers = await startServers();
+      const value = await rate(servers, scale(20_000));
+      figures.push({ name: 'createTask through GraphQL, 100 connections', system, value, unit: 'tasks/s' });
+    }
+    return figures;
+  },
+};
