@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writePlots } from './plot.ts';
 import { describeMachine, summarise, toTable } from './report.ts';
+import { fanOut } from './scenarios/fan-out.ts';
+import { growth } from './scenarios/growth.ts';
 import { httpSubmit } from './scenarios/http-submit.ts';
 import { latency } from './scenarios/latency.ts';
 import { memory } from './scenarios/memory.ts';
@@ -11,7 +13,17 @@ import type { Figure, Scale, Scenario } from './scenarios/scenario.ts';
 import { bothAtOnce, bulkSubmit, fullQueue, singleSubmit } from './scenarios/throughput.ts';
 import { describeServers, startServers } from './servers.ts';
 
-const SCENARIOS: readonly Scenario[] = [fullQueue, bulkSubmit, singleSubmit, httpSubmit, bothAtOnce, latency, memory];
+const SCENARIOS: readonly Scenario[] = [
+  fullQueue,
+  bulkSubmit,
+  singleSubmit,
+  httpSubmit,
+  bothAtOnce,
+  latency,
+  fanOut,
+  memory,
+  growth,
+];
 const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
 
 /**

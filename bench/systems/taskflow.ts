@@ -7,6 +7,7 @@ import type { Database } from '../../src/database/client.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
 import { freePort } from '../../src/local/free-port.ts';
 import { request } from '../../src/local/graphql-client.ts';
+import { readLiveCounts } from '../../src/queues/live-counts.ts';
 import { openServices, type RunningServices } from '../../src/server/services.ts';
 import type { SubmitInput } from '../../src/tasks/new-task.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
@@ -40,6 +41,8 @@ const SETTINGS = {
 export interface TaskFlowSystem extends System {
   readonly services: RunningServices;
   readonly ownerId: string;
+  /** Submits tasks, and waits until Redis has them. Returns their ids. */
+  submitKnown(count: number): Promise<string[]>;
   /** Starts an api process. Returns its URL. */
   startApi(): Promise<string>;
 }
@@ -90,6 +93,19 @@ export const openTaskFlow = async (servers: Servers): Promise<TaskFlowSystem> =>
       const [task] = await submitTasks(services, ownerId, [TASK]);
       await completions(task?.id ?? '');
     },
+    submitKnown: async (count) => {
+      const ids: string[] = [];
+      await inParallel({ count, callers: 4, size: 1_000 }, async (size) => {
+        const tasks = await submitTasks(
+          services,
+          ownerId,
+          Array.from({ length: size }, () => TASK),
+        );
+        ids.push(...tasks.map(({ id }) => id));
+      });
+      while ((await queuedIn(services)) < count) await delay(10);
+      return ids;
+    },
     startApi: async () => {
       await start('api');
       return `http://127.0.0.1:${env.PORT}`;
@@ -120,6 +136,9 @@ const followCompletions = async ({ router }: RunningServices, ownerId: string) =
   return (taskId: string): Promise<void> =>
     seen.delete(taskId) ? Promise.resolve() : new Promise((resolve) => waiting.set(taskId, resolve));
 };
+
+const queuedIn = async ({ broker }: RunningServices): Promise<number> =>
+  (await readLiveCounts(broker, TASK.queue)).queued;
 
 const SIGN_UP = 'mutation ($input: SignUpInput!) { signUp(input: $input) { token } }';
 

@@ -21,7 +21,20 @@ const FIGURES: Record<string, string[]> = {
   'submit in bulk and process at once, 1 worker': ['BullMQ', 'graphile-worker'],
   'idle: submit → end seen, p50': PEERS,
   'idle: submit → end seen, p99': PEERS,
+  'deliver to 5,000 subscribers': ['graphql-ws and graphql-redis-subscriptions'],
+  'heap of a subscriber': ['graphql-ws and graphql-redis-subscriptions'],
   'memory of a waiting task in Redis, beside its payload': ['BullMQ'],
+  ...Object.fromEntries(['50', '500', '5,000'].map((n) => [`claim and release 50 of ${n} waiting, p50`, []])),
+  ...Object.fromEntries(
+    ['0', '5,000', '50,000'].flatMap((n) =>
+      [
+        `submit in bulk, with ${n} finished`,
+        ...['claim and release 50', 'task', 'tasks, first page', 'tasks of a rare type, first page'].map(
+          (what) => `${what}, with ${n} finished, p50`,
+        ),
+      ].map((name) => [name, []]),
+    ),
+  ),
 };
 
 test('every scenario measures every system, and writes table, raw figures and plots', {
