@@ -58,7 +58,7 @@ for (let number = 0; number < Number(values.rounds); number++) {
   }
   rounds.push(figures);
 }
-await using servers = await startServers();
+const servers = await startServers();
 const summaries = summarise(rounds);
 const keeps = new Map(chosen.flatMap(({ contestants }) => contestants.map(({ name, keeps }) => [name, keeps])));
 const text = [
@@ -75,3 +75,6 @@ writeFileSync(
 );
 writeFileSync(join(values.out, 'table.txt'), `${text}\n`);
 await writePlots(join(values.out, 'plots'), summaries);
+await servers[Symbol.asyncDispose]();
+// Some of the peers keep timers and connections after they were closed.
+process.exit();

@@ -35,7 +35,7 @@ const load = async (url: string, amount: number, headers: Record<string, string>
 const ofTaskFlow = async (servers: Servers, amount: number): Promise<number> => {
   await using system = await openTaskFlow(servers);
   const url = await system.startApi();
-  return load(url, amount, await signUp(url));
+  return await load(url, amount, await signUp(url));
 };
 
 const ofBullMq = async (servers: Servers, amount: number, front: 'yoga' | 'taskflow'): Promise<number> => {

@@ -10,10 +10,10 @@ const WORKER = fileURLToPath(new URL('../workers/graphile-worker.ts', import.met
 const SPEC = { identifier: 'noop', payload: PAYLOAD };
 
 const open = async ({ databaseUrl }: Servers): Promise<System> => {
-  const pool = new Pool({ connectionString: databaseUrl, max: 1 });
+  const pool = new Pool({ connectionString: databaseUrl, max: 10 });
   // Connections that the server ends are no fault: it is stopped in the end.
-  pool.on('error', () => undefined);
-  const utils = await makeWorkerUtils({ connectionString: databaseUrl, maxPoolSize: 10 });
+  pool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined));
+  const utils = await makeWorkerUtils({ pgPool: pool });
   await utils.migrate();
   const children = new Children();
   const isEmpty = async (): Promise<boolean> => {

@@ -55,7 +55,7 @@ const open = async ({ databaseUrl }: Servers): Promise<System> => {
     },
     [Symbol.asyncDispose]: async () => {
       await children.stop();
-      await boss.stop({ graceful: false });
+      await boss.stop({ graceful: true, timeout: 5_000 });
       await pool.end();
     },
   };
