@@ -29,8 +29,8 @@ const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
 /**
  * `npm run bench -- [--rounds 3] [--scale 1] [--out bench/results] [scenario …]`
  *
- * Prints a table, and writes it with the raw figures (JSON) and a plot of each (SVG). Every system of a scenario has
- * fresh servers; rounds begin with another one each time. `--scale 0.01` is a short run that only shows that everything works.
+ * Prints a table, and writes it with the raw figures (JSON) and a plot of each (SVG). The systems of a scenario
+ * have the same servers, emptied in between; rounds begin with another one each time. `--scale 0.01` is a short run that only shows that everything works.
  */
 const { values, positionals } = parseArgs({
   options: {
@@ -50,19 +50,21 @@ if (unknown.length > 0) {
 const chosen = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 const rounds: Figure[][] = [];
+let described: string | undefined;
 for (let number = 0; number < Number(values.rounds); number++) {
   const figures: Figure[] = [];
   for (const scenario of chosen) {
     process.stderr.write(`round ${number + 1}: ${scenario.name}\n`);
-    figures.push(...(await scenario.run({ scale, number })));
+    await using servers = await startServers();
+    figures.push(...(await scenario.run({ scale, number, servers })));
+    described ??= await describeServers(await servers.fresh());
   }
   rounds.push(figures);
 }
-const servers = await startServers();
 const summaries = summarise(rounds);
 const keeps = new Map(chosen.flatMap(({ contestants }) => contestants.map(({ name, keeps }) => [name, keeps])));
 const text = [
-  `${describeMachine()}; ${await describeServers(servers)}; ${rounds.length} rounds`,
+  `${describeMachine()}; ${described}; ${rounds.length} rounds`,
   toTable(summaries),
   'What is kept of a task that ended:',
   ...[...keeps].map(([name, kept]) => `  ${name}: ${kept}`),
@@ -75,6 +77,5 @@ writeFileSync(
 );
 writeFileSync(join(values.out, 'table.txt'), `${text}\n`);
 await writePlots(join(values.out, 'plots'), summaries);
-await servers[Symbol.asyncDispose]();
 // Some of the peers keep timers and connections after they were closed.
 process.exit();

@@ -8,7 +8,7 @@ import { freePort } from '../../src/local/free-port.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
 import { Children } from '../children.ts';
-import { type Servers, startServers } from '../servers.ts';
+import type { Servers } from '../servers.ts';
 import { openTaskFlow, taskflow, taskflowEnv } from '../systems/taskflow.ts';
 import type { Figure, Scenario } from './scenario.ts';
 
@@ -153,8 +153,7 @@ const WAYS: readonly Way[] = [
   { system: DEFAULT_WAY, keeps: 'nothing: who is away misses the event', front: 'default', prepare: prepareDefault },
 ];
 
-const measure = async ({ system, front, prepare }: Way, count: number): Promise<Figure[]> => {
-  await using servers = await startServers();
+const measure = async ({ system, front, prepare }: Way, servers: Servers, count: number): Promise<Figure[]> => {
   await using prepared = await prepare(servers, count);
   const children = new Children();
   const subscribers = new Subscribers();
@@ -187,10 +186,11 @@ const measure = async ({ system, front, prepare }: Way, count: number): Promise<
 export const fanOut: Scenario = {
   name: 'fan-out',
   contestants: WAYS.map(({ system, keeps }) => ({ name: system, keeps })),
-  run: async ({ scale, number }) => {
+  run: async ({ scale, number, servers }) => {
     const figures: Figure[] = [];
     for (let i = 0; i < WAYS.length; i++) {
-      figures.push(...(await measure(WAYS[(i + number) % WAYS.length] as Way, scale(5_000))));
+      const way = WAYS[(i + number) % WAYS.length] as Way;
+      figures.push(...(await measure(way, await servers.fresh(), scale(5_000))));
     }
     return figures;
   },

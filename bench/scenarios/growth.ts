@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { claim, release } from '../../src/broker/calls.ts';
 import { findTask, findTasks } from '../../src/tasks/find-tasks.ts';
 import { quantile } from '../quantile.ts';
-import { type Servers, startServers } from '../servers.ts';
+import type { Servers } from '../servers.ts';
 import { openTaskFlow, type TaskFlowSystem, taskflow } from '../systems/taskflow.ts';
 import { type Figure, type Round, rateOf, type Scenario } from './scenario.ts';
 
@@ -30,8 +30,7 @@ const claimAndRelease = async ({ services: { broker } }: TaskFlowSystem): Promis
   await release(shard, { worker }, claims);
 };
 
-const withWaiting = async (count: number): Promise<Figure[]> => {
-  await using servers = await startServers();
+const withWaiting = async (servers: Servers, count: number): Promise<Figure[]> => {
   await using system = await openTaskFlow(servers);
   await system.submitKnown(count);
   const name = `claim and release 50 of ${count.toLocaleString('en')} waiting, p50`;
@@ -67,8 +66,7 @@ const makeFinished = async ({ databaseUrl }: Servers, ownerId: string, count: nu
   }
 };
 
-const withFinished = async (count: number, { scale }: Round): Promise<Figure[]> => {
-  await using servers = await startServers();
+const withFinished = async (servers: Servers, count: number, { scale }: Round): Promise<Figure[]> => {
   await using system = await openTaskFlow(servers);
   const { services, ownerId } = system;
   await makeFinished(servers, ownerId, count);
@@ -96,8 +94,11 @@ export const growth: Scenario = {
   contestants: [taskflow],
   run: async (round) => {
     const figures: Figure[] = [];
-    for (const count of WAITING) figures.push(...(await withWaiting(round.scale(count))));
-    for (const count of FINISHED) figures.push(...(await withFinished(count === 0 ? 0 : round.scale(count), round)));
+    const { servers, scale } = round;
+    for (const count of WAITING) figures.push(...(await withWaiting(await servers.fresh(), scale(count))));
+    for (const count of FINISHED) {
+      figures.push(...(await withFinished(await servers.fresh(), count === 0 ? 0 : scale(count), round)));
+    }
     return figures;
   },
 };

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { freePort } from '../../src/local/free-port.ts';
 import { Children } from '../children.ts';
-import { type Servers, startServers } from '../servers.ts';
+import type { Servers } from '../servers.ts';
 import { bullmq } from '../systems/bullmq.ts';
 import { PAYLOAD } from '../systems/system.ts';
 import { openTaskFlow, signUp, taskflow, taskflowEnv } from '../systems/taskflow.ts';
@@ -63,12 +63,11 @@ const WAYS: [system: string, keeps: string, rate: (servers: Servers, amount: num
 export const httpSubmit: Scenario = {
   name: 'http-submit',
   contestants: WAYS.map(([name, keeps]) => ({ name, keeps })),
-  run: async ({ scale, number }) => {
+  run: async ({ scale, number, servers }) => {
     const figures: Figure[] = [];
     for (let i = 0; i < WAYS.length; i++) {
       const [system, , rate] = WAYS[(i + number) % WAYS.length] as (typeof WAYS)[number];
-      await using servers = await startServers();
-      const value = await rate(servers, scale(20_000));
+      const value = await rate(await servers.fresh(), scale(20_000));
       figures.push({ name: 'createTask through GraphQL, 100 connections', system, value, unit: 'tasks/s' });
     }
     return figures;

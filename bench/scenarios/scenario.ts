@@ -1,4 +1,4 @@
-import { type Servers, startServers } from '../servers.ts';
+import type { RunningServers, Servers } from '../servers.ts';
 import type { Contestant, System } from '../systems/system.ts';
 
 /** One measured value of one system. */
@@ -17,6 +17,7 @@ export interface Round {
   scale: Scale;
   /** Counts from 0. Each begins with another system, so that none always has the fresh machine. */
   number: number;
+  servers: RunningServers;
 }
 
 export interface Scenario {
@@ -26,16 +27,16 @@ export interface Scenario {
   run(round: Round): Promise<Figure[]>;
 }
 
-/** Runs `measure` for each contestant on servers of its own. */
+/** Runs `measure` for each contestant on empty servers. */
 export const eachAlone = async (
   contestants: readonly Contestant[],
-  { number }: Round,
+  { number, servers: running }: Round,
   measure: (system: System, contestant: Contestant, servers: Servers) => Promise<Figure[]>,
 ): Promise<Figure[]> => {
   const first = number % contestants.length;
   const figures: Figure[] = [];
   for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
-    await using servers = await startServers();
+    const servers = await running.fresh();
     await using system = await contestant.open(servers);
     figures.push(...(await measure(system, contestant, servers)));
   }
