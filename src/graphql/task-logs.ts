@@ -1,5 +1,5 @@
 import { readingReachOf } from '../accounts/principal.ts';
-import { findLogs, type LogLine, MAX_LOG_PAGE, watchLogs } from '../tasks/task-logs.ts';
+import { findLogs, LOG_PAGE, type LogLine, watchLogs } from '../tasks/task-logs.ts';
 import { builder } from './builder.ts';
 import { requireReader } from './context.ts';
 import { TaskType } from './tasks.ts';
@@ -17,21 +17,18 @@ const LogLineType = builder.objectRef<LogLine>('TaskLogLine').implement({
   }),
 });
 
-const DEFAULT_PAGE = 100;
-
 builder.objectField(TaskType, 'logs', (t) =>
   t.connection(
     {
       type: LogLineType,
-      description: `What its handlers said, in order, at most ${MAX_LOG_PAGE} a page. Default: the first ${DEFAULT_PAGE}.`,
-      resolve: async ({ id }, { first, after }, { services }) => {
-        const { lines, hasNextPage } = await findLogs(services.database, id, after, first ?? DEFAULT_PAGE);
+      description: `What its handlers said, in order, at most ${LOG_PAGE.max} a page. Default: the first ${LOG_PAGE.initial}.`,
+      resolve: async ({ id }, page, { services }) => {
+        const { lines, ...more } = await findLogs(services.database, id, page);
         const edges = lines.map((node) => ({ cursor: node.id, node }));
         return {
           edges,
           pageInfo: {
-            hasNextPage,
-            hasPreviousPage: Boolean(after),
+            ...more,
             startCursor: edges.at(0)?.cursor ?? null,
             endCursor: edges.at(-1)?.cursor ?? null,
           },

@@ -9,6 +9,11 @@ export interface PageRequest {
   before?: string | null | undefined;
 }
 
+export interface PageSizes {
+  initial: number;
+  max: number;
+}
+
 /** Rows of a page in the order in which they are to be read: by descending id, or by ascending id when it is read backward. */
 export interface PageSpan {
   /** Only ids below this one. */
@@ -38,7 +43,7 @@ export const cursorOf = ({ id }: { id: string }): string => id;
  */
 export const readPage = async <T>(
   page: PageRequest,
-  sizes: { initial: number; max: number },
+  sizes: PageSizes,
   read: (span: PageSpan) => Promise<T[]>,
 ): Promise<Page<T>> => {
   const size = pageSize(page, sizes);
@@ -66,7 +71,13 @@ export const toConnection = <T extends { id: string }>({ nodes, hasNextPage, has
 
 const isGiven = (size: number | null | undefined): size is number => size !== null && size !== undefined;
 
-const pageSize = ({ first, last }: PageRequest, { initial, max }: { initial: number; max: number }): number => {
+/**
+ * How many rows a page has.
+ *
+ * @param sizes how many when nothing is said, and at most
+ * @throws TaskFlowError BAD_USER_INPUT when it is negative or too large, or `first` and `last` are both given
+ */
+export const pageSize = ({ first, last }: PageRequest, { initial, max }: PageSizes): number => {
   if (isGiven(first) && isGiven(last)) throw badInput('last', 'first and last cannot be given together.');
   const [field, size] = isGiven(last) ? ['last', last] : ['first', first ?? initial];
   if (size < 0) throw badInput(field, `${field} must not be negative.`);

@@ -6,6 +6,7 @@ import type { LogMessage } from '../realtime/change.ts';
 import { isSideMessage } from '../realtime/owner-feed.ts';
 import { closing } from './closing.ts';
 import { findTask } from './find-tasks.ts';
+import { type PageRequest, pageSize } from './page.ts';
 import { hasEnded, type TaskStatus } from './task-state.ts';
 import type { WatchServices } from './watch-tasks.ts';
 
@@ -21,8 +22,7 @@ export interface LogLine {
   fields: unknown;
 }
 
-const PAGE = 500;
-export const MAX_LOG_PAGE = 500;
+export const LOG_PAGE = { initial: 100, max: 500 } as const;
 
 interface Place {
   claimedAtSeq: number;
@@ -59,36 +59,58 @@ const fromMessage = ({ record, atMs, ...line }: LogMessage): LogLine =>
   toLine({ ...line, at: new Date(atMs), record: JSON.parse(record) });
 
 /**
- * A page of a task's log lines after one of them, in order. The caller has made sure that the task may be seen.
+ * A page of a task's log lines, in order: the first after one of them, or with `last` the last before one of them. The caller has
+ * made sure that the task may be seen.
  *
- * @param size at most 500
- * @throws TaskFlowError BAD_USER_INPUT for a larger page or a malformed id
+ * @throws TaskFlowError BAD_USER_INPUT for a page that is too large, or a malformed cursor
  */
 export const findLogs = async (
   database: Database,
   taskId: string,
-  after: string | null | undefined,
-  size: number,
-): Promise<{ lines: LogLine[]; hasNextPage: boolean }> => {
-  if (size < 0 || size > MAX_LOG_PAGE) throw badInput('first', `first must be 0 to ${MAX_LOG_PAGE}.`, MAX_LOG_PAGE);
+  page: PageRequest,
+): Promise<{ lines: LogLine[]; hasNextPage: boolean; hasPreviousPage: boolean }> => {
+  const size = pageSize(page, LOG_PAGE);
+  const span = {
+    after: page.after ? placeOf(page.after, 'after') : undefined,
+    before: page.before ? placeOf(page.before, 'before') : undefined,
+    isBackward: typeof page.last === 'number',
+  };
   // One more than asked for shows whether there are more.
-  const found = await readAfter(database, taskId, placeOf(after, 'after'), size + 1);
-  return { lines: found.slice(0, size), hasNextPage: found.length > size };
+  const found = await readLines(database, taskId, { ...span, limit: size + 1 });
+  const lines = found.slice(0, size);
+  const hasMore = found.length > size;
+  return {
+    lines: span.isBackward ? lines.reverse() : lines,
+    hasNextPage: span.isBackward ? span.before !== undefined : hasMore,
+    hasPreviousPage: span.isBackward ? hasMore : span.after !== undefined,
+  };
 };
 
-const readAfter = async (
+interface LineSpan {
+  after?: Place | undefined;
+  before?: Place | undefined;
+  /** From the end on, latest lines first. Default: in order. */
+  isBackward?: boolean;
+  limit: number;
+}
+
+const readLines = async (
   database: Database,
   taskId: string,
-  { claimedAtSeq, number }: Place,
-  limit: number,
+  { after, before, isBackward = false, limit }: LineSpan,
 ): Promise<LogLine[]> => {
+  const order = isBackward ? 'desc' : 'asc';
   const rows = await database.taskLog.findMany({
-    where: { taskId, OR: [{ claimedAtSeq: { gt: claimedAtSeq } }, { claimedAtSeq, number: { gt: number } }] },
-    orderBy: [{ claimedAtSeq: 'asc' }, { number: 'asc' }],
+    where: { taskId, AND: [...(after ? [beyond(after, 'gt')] : []), ...(before ? [beyond(before, 'lt')] : [])] },
+    orderBy: [{ claimedAtSeq: order }, { number: order }],
     take: limit,
   });
   return rows.map(toLine);
 };
+
+const beyond = ({ claimedAtSeq, number }: Place, side: 'gt' | 'lt') => ({
+  OR: [{ claimedAtSeq: { [side]: claimedAtSeq } }, { claimedAtSeq, number: { [side]: number } }],
+});
 
 /**
  * A task's log lines after one of them, past ones first, then as they come; ends with the task.
@@ -108,12 +130,12 @@ export const watchLogs = async (
   const messages = await router.subscribeWithSide(task.ownerId, task.id);
   const kept = async function* () {
     for (;;) {
-      const page = await readAfter(database, task.id, last, PAGE);
+      const page = await readLines(database, task.id, { after: last, limit: LOG_PAGE.max });
       for (const line of page) {
         last = placeOf(line.id, 'id');
         yield line;
       }
-      if (page.length < PAGE) return;
+      if (page.length < LOG_PAGE.max) return;
     }
   };
   const lines = async function* () {
