@@ -1,11 +1,9 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { buildCpp, missingForCpp, spawnCpp } from '../support/cpp.ts';
 import { findPython, spawnPython } from '../support/python.ts';
-import { spawnCommand, spawnProcess, type TestProcess } from '../support/setup.ts';
+import { spawnProcess, type TestProcess } from '../support/setup.ts';
 
-const run = promisify(execFile);
 const works = (command: string, args: string[]): boolean => spawnSync(command, args).status === 0;
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -31,21 +29,12 @@ export const typescript: WorkerKind = {
   spawn: (env) => spawnProcess(['worker', '--tasks', path('./tasks')], env),
 };
 
-const CPP = path('../../workers/cpp/');
-const CPP_BUILD = path('../../workers/cpp/build/');
-
 export const cpp: WorkerKind = {
   language: 'cpp',
   hasStacks: false,
-  missing: () => {
-    if (!existsSync(CPP)) return 'workers/cpp';
-    return works('cmake', ['--version']) ? undefined : 'cmake';
-  },
-  build: async () => {
-    await run('cmake', ['-S', CPP, '-B', CPP_BUILD, '-DCMAKE_BUILD_TYPE=Release']);
-    await run('cmake', ['--build', CPP_BUILD, '--parallel', '2']);
-  },
-  spawn: (env) => spawnCommand(`${CPP_BUILD}taskflow-worker`, [], env),
+  missing: missingForCpp,
+  build: () => buildCpp(),
+  spawn: (env) => spawnCpp(env),
 };
 
 export const python: WorkerKind = {

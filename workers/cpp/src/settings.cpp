@@ -1,0 +1,132 @@
+#include "taskflow/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <sstream>
+
+namespace taskflow {
+namespace {
+
+/** Reads variables and collects what is wrong with them. */
+class Reader {
+ public:
+  explicit Reader(const Settings::Environment& environment) : environment_(environment) {}
+
+  /** nullopt where it is not set, or empty: compose files pass unset variables on like that. */
+  std::optional<std::string> text(const char* name) const {
+    auto value = environment_(name);
+    return value && !value->empty() ? value : std::nullopt;
+  }
+
+  std::string text(const char* name, const std::string& fallback, bool (*isGood)(const std::string&), const char* rule) {
+    const auto value = text(name);
+    if (!value) return fallback;
+    if (!isGood(*value)) complain(name, rule);
+    return *value;
+  }
+
+  double number(const char* name, double fallback, double min, double max) {
+    const auto value = text(name);
+    if (!value) return fallback;
+    double number = 0;
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+    const bool isNumber = error == std::errc() && end == value->data() + value->size();
+    if (isNumber && number >= min && number <= max) return number;
+    std::ostringstream rule;
+    rule << "must be a number from " << std::fixed << min << " to " << max;
+    complain(name, rule.str());
+    return fallback;
+  }
+
+  std::int64_t integer(const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
+    const auto value = text(name);
+    if (!value) return fallback;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+    const bool isInteger = error == std::errc() && end == value->data() + value->size();
+    if (isInteger && number >= min && number <= max) return number;
+    complain(name, "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+    return fallback;
+  }
+
+  void check() const {
+    if (!problems_.empty()) throw SettingsError(problems_);
+  }
+
+ private:
+  void complain(const std::string& name, const std::string& rule) {
+    problems_ += (problems_.empty() ? "" : "\n") + name + ": " + rule;
+  }
+
+  const Settings::Environment& environment_;
+  std::string problems_;
+};
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
+/** Lower case letters, digits and some more characters. */
+bool isName(const std::string& text, std::size_t maxLength, std::string_view more) {
+  const auto isGood = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= maxLength && std::ranges::all_of(text, isGood);
+}
+
+bool isPrefix(const std::string& text) { return isName(text, 40, "_-"); }
+
+bool areQueues(const std::string& text) {
+  // A comma at the end leaves no word behind, but is one too many.
+  if (text == "*") return true;
+  return text.back() != ',' && std::ranges::all_of(split(text), [](const auto& word) { return isName(word, 64, "._-"); });
+}
+
+bool isLogLevel(const std::string& text) {
+  return std::ranges::count(std::array{"trace", "debug", "info", "warn", "error", "fatal", "silent"}, text) == 1;
+}
+
+std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseconds(count); }
+
+}  // namespace
+
+Settings Settings::fromEnvironment() {
+  return from([](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  });
+}
+
+Settings Settings::from(const Environment& environment) {
+  Reader reader(environment);
+  const auto port = [&](const char* name) { return static_cast<int>(reader.integer(name, 6'379, 1, 65'535)); };
+  Settings settings;
+  settings.high = {reader.text("REDIS_HOST_HIGH").value_or("127.0.0.1"), port("REDIS_PORT_HIGH"),
+                   reader.text("REDIS_USERNAME_HIGH"), reader.text("REDIS_PASSWORD_HIGH")};
+  settings.low = {reader.text("REDIS_HOST_LOW").value_or("127.0.0.1"), port("REDIS_PORT_LOW"),
+                  reader.text("REDIS_USERNAME_LOW"), reader.text("REDIS_PASSWORD_LOW")};
+  settings.prefix = reader.text("REDIS_KEY_PREFIX", "tf", isPrefix, "must match [a-z0-9_-]{1,40}");
+  settings.commandTimeout = ms(reader.integer("REDIS_TIMEOUT_MS", 2'000, 50, 60'000));
+  settings.shardsPerLane = static_cast<int>(reader.integer("SHARDS_PER_LANE", 1, 1, 64));
+  settings.queues = split(reader.text("WORKER_QUEUES", "*", areQueues,
+                                      "must be * or names with commas between"));
+  settings.concurrency = static_cast<int>(reader.integer("WORKER_CONCURRENCY", 100, 1, 10'000));
+  settings.maxResultBytes = static_cast<std::size_t>(reader.integer("MAX_RESULT_BYTES", 1'048'576, 1, 67'108'864));
+  settings.lease = ms(reader.integer("LEASE_MS", 30'000, 300, 3'600'000));
+  settings.heartbeatInterval =
+      ms(static_cast<std::int64_t>(reader.number("HEARTBEAT_INTERVAL_SECONDS", 30, 0.1, 3'600) * 1'000));
+  settings.shutdownGrace = ms(reader.integer("SHUTDOWN_GRACE_MS", 10'000, 0, 3'600'000));
+  settings.filesDir = reader.text("FILES_DIR").value_or("");
+  settings.logLevel = reader.text("LOG_LEVEL", "info", isLogLevel,
+                                  "must be trace, debug, info, warn, error, fatal or silent");
+  reader.check();
+  return settings;
+}
+
+}  // namespace taskflow
