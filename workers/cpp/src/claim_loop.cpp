@@ -59,14 +59,14 @@ void ClaimLoop::claimAll() {
     if (!source) return;
     rounds_++;
     // At most half of the slots at once: while one half runs and is reported, Redis gives out the other.
-    claimFrom(*source, std::min(slots.free(), (slots.concurrency + 1) / 2), isLowFirst);
+    claimFrom(*source, std::min(slots.free(), (slots.concurrency() + 1) / 2), isLowFirst);
   }
 }
 
 /** One call for each slot would halve the throughput: a quarter is awaited, but only while more are about to be free. */
 bool ClaimLoop::isWorthClaiming() const {
   const int free = options_.slots.free();
-  return free > 0 && (free * 4 >= options_.slots.concurrency || !options_.isFreeingSlots());
+  return free > 0 && (free * 4 >= options_.slots.concurrency() || !options_.isFreeingSlots());
 }
 
 /**

@@ -26,7 +26,7 @@ class ClaimLoop {
     std::vector<std::string> queues;
     std::vector<std::string> types;
     Milliseconds lease;
-    Slots& slots;
+    ClaimSlots slots;
     /** Whether more slots will be free within a moment, so that one call can fill them together. */
     std::function<bool()> isFreeingSlots;
     /** Takes over what was claimed, and takes the slots for it. */
@@ -58,7 +58,7 @@ class ClaimLoop {
   void passOn(Shard& shard, std::function<void()> done = [] {});
   void closeSources();
 
-  const Options options_;
+  Options options_;
   const std::string queues_;
   const std::string types_;
   Sources high_;

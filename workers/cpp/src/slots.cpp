@@ -10,6 +10,7 @@ int Slots::free() const { return concurrency - taken_ - reserved_ - std::max(0, 
 AttemptPtr Slots::take(const AttemptPtr& attempt) {
   auto& held = byShard_[&attempt->shard][attempt->claim.id];
   taken_++;
+  count(attempt, 1);
   return std::exchange(held, attempt);
 }
 
@@ -22,7 +23,13 @@ void Slots::release(const AttemptPtr& attempt) {
     abandoned_++;
   }
   taken_--;
+  count(attempt, -1);
   if (taken_ == 0 && onDrained_) std::exchange(onDrained_, nullptr)();
+}
+
+void Slots::count(const AttemptPtr& attempt, int change) {
+  const auto found = takenByQueue_.find(attempt->claim.queue);
+  if (found != takenByQueue_.end()) found->second += change;
 }
 
 void Slots::endHandler(const AttemptPtr& attempt) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -43,15 +45,50 @@ class Slots {
   AttemptPtr find(const Shard& shard, const std::string& id);
   std::vector<AttemptPtr> all() const;
 
+  /** How many of this queue's tasks it holds. Counted from the first time on that it is asked. */
+  const int& takenOf(const std::string& queue) { return takenByQueue_[queue]; }
+
   /** Called once, when no attempt is held. */
   void onDrained(std::function<void()> listener);
 
  private:
+  void count(const AttemptPtr& attempt, int change);
+
   std::unordered_map<const Shard*, ById> byShard_;
+  /** Only of queues with a limit of their own. */
+  std::unordered_map<std::string, int> takenByQueue_;
   int taken_ = 0;
   int reserved_ = 0;
   int abandoned_ = 0;
   std::function<void()> onDrained_;
+};
+
+/** What one claim loop may fill: all slots, or of these what the limit of a queue leaves. */
+class ClaimSlots {
+ public:
+  explicit ClaimSlots(Slots& all) : all_(all), limit_(all.concurrency) {}
+  ClaimSlots(Slots& all, const std::string& queue, int limit)
+      : all_(all), limit_(std::min(limit, all.concurrency)), takenOfQueue_(&all.takenOf(queue)) {}
+
+  int concurrency() const { return limit_; }
+  int free() const {
+    return takenOfQueue_ ? std::min(all_.free(), limit_ - *takenOfQueue_ - reserved_) : all_.free();
+  }
+  void reserve(int count) {
+    reserved_ += count;
+    all_.reserve(count);
+  }
+  void unreserve(int count) {
+    reserved_ -= count;
+    all_.unreserve(count);
+  }
+
+ private:
+  Slots& all_;
+  const int limit_;
+  /** References into an unordered_map stay good; nullptr without a limit. */
+  const int* takenOfQueue_ = nullptr;
+  int reserved_ = 0;
 };
 
 }  // namespace taskflow

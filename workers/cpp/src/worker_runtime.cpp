@@ -44,14 +44,16 @@ WorkerRuntime::~WorkerRuntime() { stop(); }
 void WorkerRuntime::open() {
   broker_ = std::make_unique<Broker>(loop_, settings_, logger_);
   reporter_ = std::make_unique<Reporter>(
-      Reporter::Options{loop_, id_, slots_, side_, logger_, [this] { claimLoop_->wake(); }});
+      Reporter::Options{loop_, id_, slots_, side_, logger_, [this] {
+                          for (const auto& claimLoop : claimLoops_) claimLoop->wake();
+                        }});
   executor_ = std::make_unique<Executor>(executorOptions());
   for (auto* shard : broker_->shards()) {
     keepers_.push_back(std::make_unique<LeaseKeeper>(LeaseKeeper::Options{
         loop_, *shard, slots_, settings_.lease, [this](const AttemptPtr& attempt) { executor_->lose(attempt); }, logger_}));
   }
   for (auto* lane : broker_->lanes()) openLane(*lane);
-  claimLoop_ = std::make_unique<ClaimLoop>(claimLoopOptions());
+  openClaimLoops();
 }
 
 Executor::Options WorkerRuntime::executorOptions() {
@@ -59,16 +61,30 @@ Executor::Options WorkerRuntime::executorOptions() {
   return {loop_, slots_, tasks_, side_, settings_.maxResultBytes, report, logger_};
 }
 
-ClaimLoop::Options WorkerRuntime::claimLoopOptions() {
+/** Queues with limits of their own are claimed from one by one, since a call has one limit; the others in one call. */
+void WorkerRuntime::openClaimLoops() {
+  const auto open = [this](std::vector<std::string> queues, ClaimSlots slots) {
+    claimLoops_.push_back(std::make_unique<ClaimLoop>(claimLoopOptions(std::move(queues), slots)));
+  };
+  std::vector<std::string> unlimited;
+  for (const auto& queue : settings_.queues) {
+    const auto limit = settings_.queueLimits.find(queue);
+    if (limit == settings_.queueLimits.end()) unlimited.push_back(queue);
+    else open({queue}, ClaimSlots(slots_, queue, limit->second));
+  }
+  if (!unlimited.empty()) open(std::move(unlimited), ClaimSlots(slots_));
+}
+
+ClaimLoop::Options WorkerRuntime::claimLoopOptions(std::vector<std::string> queues, ClaimSlots slots) {
   std::vector<std::string> types;
   for (const auto& [type, task] : tasks_) types.push_back(type);
   return {loop_,
           *broker_,
           id_,
-          settings_.queues,
+          std::move(queues),
           std::move(types),
           settings_.lease,
-          slots_,
+          slots,
           [this] { return reporter_->isBusy(); },
           [this](Shard& shard, std::vector<Claim> claims) { accept(shard, std::move(claims)); },
           [this](Shard& shard) { onRecovered(shard); },
@@ -123,7 +139,7 @@ int WorkerRuntime::stop() {
   logger_.info("worker stops", {{"graceMs", settings_.shutdownGrace.count()}});
   inLoop([this](Done done) {
     isStopping_ = true;
-    claimLoop_->stop(std::move(done));
+    stopClaiming(done);
   });
   const auto drain = [this](Done done) { slots_.onDrained(std::move(done)); };
   if (!inLoop(drain, settings_.shutdownGrace)) handBack();
@@ -147,6 +163,15 @@ void WorkerRuntime::handBack() {
     done();
   });
   inLoop(drain, flushTime);
+}
+
+void WorkerRuntime::stopClaiming(const Done& done) {
+  const auto left = std::make_shared<std::size_t>(claimLoops_.size());
+  for (const auto& claimLoop : claimLoops_) {
+    claimLoop->stop([left, done] {
+      if (--*left == 0) done();
+    });
+  }
 }
 
 void WorkerRuntime::closeAll(const Done& done) {

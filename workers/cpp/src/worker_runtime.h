@@ -35,7 +35,8 @@ class WorkerRuntime {
 
   void open();
   Executor::Options executorOptions();
-  ClaimLoop::Options claimLoopOptions();
+  void openClaimLoops();
+  ClaimLoop::Options claimLoopOptions(std::vector<std::string> queues, ClaimSlots slots);
   void openLane(Lane& lane);
   void accept(Shard& shard, std::vector<Claim> claims);
   void onGap(const Lane& lane);
@@ -45,6 +46,7 @@ class WorkerRuntime {
   /** Runs a step in the loop's thread, and waits until it said that it is done. @returns whether it was in time */
   bool inLoop(const std::function<void(Done)>& step, Milliseconds limit = Milliseconds::max());
   void handBack();
+  void stopClaiming(const Done& done);
   void closeAll(const Done& done);
 
   const Settings settings_;
@@ -58,7 +60,7 @@ class WorkerRuntime {
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Executor> executor_;
-  std::unique_ptr<ClaimLoop> claimLoop_;
+  std::vector<std::unique_ptr<ClaimLoop>> claimLoops_;
   std::vector<std::unique_ptr<LeaseKeeper>> keepers_;
   std::vector<std::unique_ptr<ControlListener>> controls_;
   std::vector<std::unique_ptr<Heartbeat>> heartbeats_;

@@ -28,13 +28,15 @@ TEST("settings are read from the environment") {
                               {"REDIS_PORT_LOW", "7000"},
                               {"REDIS_USERNAME_LOW", "worker"},
                               {"REDIS_PASSWORD_LOW", "secret"},
-                              {"WORKER_QUEUES", "a,b.c-1"},
+                              {"WORKER_QUEUES", "a,b.c-1:5"},
                               {"WORKER_CONCURRENCY", "3"},
                               {"HEARTBEAT_INTERVAL_SECONDS", "0.3"},
                               {"LEASE_MS", "900"}});
   expectEqual(settings.low.host + *settings.low.username + *settings.low.password, "redis.exampleworkersecret");
   expectEqual(settings.low.port, 7'000);
   expectEqual(settings.queues.at(1), "b.c-1");
+  expectEqual(settings.queueLimits.size(), 1u);
+  expectEqual(settings.queueLimits.at("b.c-1"), 5);
   expectEqual(settings.concurrency, 3);
   expectEqual(settings.heartbeatInterval.count(), 300);
   expectEqual(settings.lease.count(), 900);

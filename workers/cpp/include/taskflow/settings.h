@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -28,8 +29,10 @@ struct Settings {
   /** REDIS_TIMEOUT_MS: how long one Redis command may take. */
   std::chrono::milliseconds commandTimeout{2'000};
   int shardsPerLane = 1;
-  /** WORKER_QUEUES: queues to serve; "*" for all. */
+  /** WORKER_QUEUES: queues to serve; "*" for all. "mail:5" runs five tasks of this queue at once, at most. */
   std::vector<std::string> queues{"*"};
+  /** Of those of `queues` that have one. */
+  std::map<std::string, int> queueLimits;
   /** WORKER_CONCURRENCY: how many tasks run at once. */
   int concurrency = 100;
   /** MAX_RESULT_BYTES: largest result, in bytes of JSON. */
