@@ -7,11 +7,14 @@ interface LockedPackage {
   optionalDependencies?: Record<string, string>;
 }
 
-const lock = JSON.parse(readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8')) as {
-  packages: Record<string, LockedPackage>;
-};
+const readLock = (path: string) =>
+  JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')) as {
+    packages: Record<string, LockedPackage>;
+  };
 
-describe('package-lock.json', () => {
+describe.each(['package-lock.json', 'bench/package-lock.json'])('%s', (path) => {
+  const lock = readLock(path);
+
   // npm writes a lock file without the packages of other systems when they are missing in node_modules, or in the
   // registry at hand; `npm ci` then refuses it everywhere.
   test('names every package that another one asks for', () => {
