@@ -1,5 +1,6 @@
 import { plainArray } from '../database/array-literal.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
+import { MAX_OUTCOME_BYTES } from '../tasks/parent-outcomes.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 import { toConditions } from '../tasks/task-where.ts';
 
@@ -65,11 +66,17 @@ export const scanTasks = async (session: DatabaseSession, scan: Scan): Promise<F
 /** What retried tasks may have together, in bytes of their payloads and of their parents' results: all pass through here. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
+/** Of a row of `tasks` that was cancelled while it waited for others: what it may be told of them. */
+const UNTOLD_BYTES = Prisma.sql`(
+  SELECT least(coalesce(sum(octet_length(coalesce(p.result, p.error)::text)), 0), ${MAX_OUTCOME_BYTES})
+  FROM task_dependencies d JOIN tasks p ON p.id = d.parent_id WHERE d.child_id = tasks.id)`;
+
 /** How many of these tasks, from the first on, can be put back at once: at least one, whatever its size. */
 export const countFitting = async (session: DatabaseSession, ids: readonly string[]): Promise<number> => {
   const [row] = await session.$queryRaw<[{ count: number }]>`
     SELECT count(*)::int AS count FROM (
-      SELECT sum(octet_length(payload::text) + coalesce(octet_length(parent_results::text), 0)) OVER (ORDER BY id) AS bytes FROM tasks
+      SELECT sum(octet_length(payload::text) + coalesce(octet_length(parent_results::text), ${UNTOLD_BYTES})) OVER (ORDER BY id) AS bytes
+      FROM tasks
       WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) AND id BETWEEN ${ids[0]}::uuid AND ${ids.at(-1)}::uuid
     ) AS sums WHERE bytes <= ${MAX_BYTES}`;
   return Math.max(1, row.count);

@@ -1,5 +1,5 @@
 import { plainArray, textArray } from '../database/array-literal.ts';
-import type { DatabaseSession } from '../database/client.ts';
+import { type DatabaseSession, Prisma } from '../database/client.ts';
 import type { ParentFailureAction } from './new-task.ts';
 import type { TaskStatus } from './task-state.ts';
 
@@ -178,15 +178,25 @@ export interface ParentEnd extends PendingDependency {
   bytes: number | null;
 }
 
-/** How all parents of these tasks ended, in the order in which the tasks name them. */
-export const findParentEnds = (session: DatabaseSession, childIds: readonly string[]): Promise<ParentEnd[]> => {
+/**
+ * How the parents of these tasks ended, in the order in which the tasks name them. Those that have not ended are left out.
+ *
+ * @param asOf whether it is how each ended first after the submission, or how it stands now, should it have been retried since
+ */
+export const findParentEnds = (
+  session: DatabaseSession,
+  childIds: readonly string[],
+  asOf: 'first end' | 'now',
+): Promise<ParentEnd[]> => {
   const sorted = childIds.toSorted();
+  const status = asOf === 'now' ? Prisma.sql`coalesce(t.status, d.status)` : Prisma.sql`d.status`;
   return session.$queryRaw<ParentEnd[]>`
-    SELECT d.child_id AS "childId", d.parent_id AS "parentId", d.name, d.status::text,
+    SELECT d.child_id AS "childId", d.parent_id AS "parentId", d.name, ${status}::text AS status,
       CASE WHEN t.id IS NULL THEN NULL
-        ELSE coalesce(octet_length((CASE d.status WHEN 'COMPLETED' THEN t.result WHEN 'FAILED' THEN t.error END)::text), 0) END AS bytes
+        ELSE coalesce(octet_length((CASE ${status} WHEN 'COMPLETED' THEN t.result WHEN 'FAILED' THEN t.error END)::text), 0) END AS bytes
     FROM task_dependencies d LEFT JOIN tasks t ON t.id = d.parent_id
     WHERE d.child_id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND d.child_id >= ${sorted[0]}::uuid AND d.child_id <= ${sorted.at(-1)}::uuid
+      AND ${status} IN ('COMPLETED', 'FAILED', 'CANCELLED')
     ORDER BY d.child_id, d.place`;
 };
 

@@ -2,7 +2,7 @@ import type { DatabaseSession } from '../database/client.ts';
 import { findParentEnds, type ParentEnd, readOutcomes } from './dependency-store.ts';
 
 /** Results and errors that one task is handed, in bytes of JSON: what does not fit any more is left out. */
-const MAX_BYTES = 4 * 1024 * 1024;
+export const MAX_OUTCOME_BYTES = 4 * 1024 * 1024;
 
 /** What tasks are to be told of their parents, before the results themselves are read. */
 export interface OutcomePlan {
@@ -11,14 +11,23 @@ export interface OutcomePlan {
   bytes: number;
 }
 
-/** Decides which results and errors of their parents fit, in the order in which the children name them. */
-export const planOutcomes = async (session: DatabaseSession, childIds: readonly string[]): Promise<OutcomePlan> => {
-  const byChild: OutcomePlan['byChild'] = new Map(childIds.map((id) => [id, []]));
+/**
+ * Decides which results and errors of their parents fit, in the order in which the children name them.
+ *
+ * @param asOf as in `findParentEnds`
+ * @returns only the children of which a parent has ended
+ */
+export const planOutcomes = async (
+  session: DatabaseSession,
+  childIds: readonly string[],
+  asOf: 'first end' | 'now',
+): Promise<OutcomePlan> => {
+  const byChild: OutcomePlan['byChild'] = new Map();
   let total = 0;
-  for (const [childId, ends] of Map.groupBy(await findParentEnds(session, childIds), (end) => end.childId)) {
+  for (const [childId, ends] of Map.groupBy(await findParentEnds(session, childIds, asOf), (end) => end.childId)) {
     let bytes = 0;
     const planned = ends.map((end) => {
-      const isOmitted = end.bytes === null || bytes + end.bytes > MAX_BYTES;
+      const isOmitted = end.bytes === null || bytes + end.bytes > MAX_OUTCOME_BYTES;
       if (!isOmitted) bytes += end.bytes ?? 0;
       return { ...end, isOmitted };
     });

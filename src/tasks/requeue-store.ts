@@ -66,6 +66,18 @@ export const resetEnded = async (
   }));
 };
 
+/** Keeps what tasks are told of their parents, as JSON text: Redis may be lost. */
+export const keepParentOutcomes = async (
+  session: DatabaseSession,
+  outcomes: readonly { id: string; parents: string }[],
+): Promise<void> => {
+  const sorted = outcomes.map(({ id }) => id).sort();
+  await session.$executeRaw`
+    UPDATE tasks t SET parent_results = o.parents::json
+    FROM unnest(${plainArray(outcomes, ({ id }) => id)}::uuid[], ${textArray(outcomes, ({ parents }) => parents)}::text[]) AS o(id, parents)
+    WHERE t.id = o.id AND t.id BETWEEN ${sorted[0]}::uuid AND ${sorted.at(-1)}::uuid`;
+};
+
 /**
  * Writes the event of each of these moves, and the outbox rows of those that must reach the broker whatever happens.
  *

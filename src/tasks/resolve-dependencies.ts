@@ -136,7 +136,7 @@ const release = async (transaction: DatabaseSession, ids: readonly string[], lim
   const pending = await findStillPending(transaction, ids);
   const ready = ids.filter((id) => !pending.has(id));
   if (ready.length === 0) return [];
-  const plan = await planOutcomes(transaction, ready);
+  const plan = await planOutcomes(transaction, ready, 'first end');
   if (plan.bytes > MAX_BYTES && limit > 1) throw new TooLargeError();
   return releaseRows(transaction, await readParentOutcomes(transaction, plan));
 };

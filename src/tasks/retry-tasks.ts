@@ -1,10 +1,12 @@
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import { findDrainingQueues } from '../queues/queue-store.ts';
+import type { Enqueueable } from './enqueue-tasks.ts';
 import type { KnownEpochs } from './epochs.ts';
 import { findTask, type TaskSummary } from './find-tasks.ts';
 import { draining } from './new-task.ts';
-import { resetEnded } from './requeue-store.ts';
+import { planOutcomes, readParentOutcomes } from './parent-outcomes.ts';
+import { keepParentOutcomes, resetEnded } from './requeue-store.ts';
 import type { TaskWriter } from './task-writer.ts';
 
 export interface RetryServices {
@@ -33,8 +35,25 @@ export const retryWithin = async (
 ): Promise<{ ids: string[]; afterCommit: () => void }> => {
   const reset = await resetEnded(session, ownerId, ids);
   if (reset.length === 0) return { ids: [], afterCommit: () => {} };
-  const afterCommit = await taskWriter.requeueWithin(session, reset, RETRIED, epochs);
+  const afterCommit = await taskWriter.requeueWithin(session, await tellOfParents(session, reset), RETRIED, epochs);
   return { ids: reset.map(({ id }) => id), afterCommit };
+};
+
+/**
+ * Tells tasks that were cancelled while they waited for others what became of these, as they stand now: the parent may have
+ * been retried and completed since. Those that have not ended are left out.
+ */
+const tellOfParents = async <T extends Pick<Enqueueable, 'id' | 'parents'>>(
+  session: DatabaseSession,
+  tasks: readonly T[],
+): Promise<T[]> => {
+  const untold = tasks.filter(({ parents }) => parents === null).map(({ id }) => id);
+  if (untold.length === 0) return [...tasks];
+  const outcomes = await readParentOutcomes(session, await planOutcomes(session, untold, 'now'));
+  if (outcomes.length === 0) return [...tasks];
+  await keepParentOutcomes(session, outcomes);
+  const byId = new Map(outcomes.map(({ id, parents }) => [id, parents]));
+  return tasks.map((task) => ({ ...task, parents: byId.get(task.id) ?? task.parents }));
 };
 
 /**

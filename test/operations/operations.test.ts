@@ -161,6 +161,17 @@ describe('an operation', () => {
     expect(await countsOf(owner.id)).toEqual({ QUEUED: 100 });
   });
 
+  test('counts what tasks will be told of those that they waited for', async () => {
+    owner = await app.user();
+    const [parentId, ...ids] = await makeEndedTasks(app, { ownerId: owner.id, count: 21, status: 'CANCELLED' });
+    await app.database.$executeRaw`
+      UPDATE tasks SET status = 'COMPLETED', result = to_json(repeat('x', 2097150)) WHERE id = ${parentId}::uuid`;
+    const rows = ids.map((childId) => ({ childId, parentId: parentId ?? '', place: 0, onFailure: 'RUN' as const }));
+    await app.database.taskDependency.createMany({ data: rows });
+    expect(await countFitting(app.database, ids)).toBe(7);
+    expect(await done(owner, 'retryTasks', { ids })).toMatchObject({ matched: 20, done: 20 });
+  });
+
   test('leaves alone what is submitted after it', async () => {
     owner = await app.user();
     await submitMany(owner, 10, { queue: 'e' });

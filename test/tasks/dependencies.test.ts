@@ -242,6 +242,30 @@ describe('what a child is told of its parents', () => {
     expect(second.parents).toContain('"result":"kept"');
   });
 
+  test('is told after a retry by hand also to who was cancelled while it waited, as its parents stand then', async () => {
+    const [failing, completing, waiting] = [await submit(), await submit(), await submit()];
+    const child = await submit(childOf(failing, completing, waiting));
+    await dependents.end(completing, { result: 'whole' });
+    await dependents.end(failing, { error: { message: 'no' } });
+    await dependents.resolve();
+    expect(await dependents.statuses([child])).toEqual(['CANCELLED']);
+    await retryTask(factory.services, undefined, failing.id);
+    await factory.writer.close();
+    await dependents.end(failing, { result: 'mended' });
+    await retryTask(factory.services, undefined, child.id);
+    await factory.writer.close();
+    const [kept] = await app.database.$queryRaw<
+      { parents: unknown }[]
+    >`SELECT parent_results AS parents FROM tasks WHERE id = ${child.id}::uuid`;
+    const { parents: told } = await dependents.end(child, {});
+    expect(JSON.parse(told)).toEqual({
+      [failing.id]: { taskId: failing.id, status: 'COMPLETED', result: 'mended' },
+      [completing.id]: { taskId: completing.id, status: 'COMPLETED', result: 'whole' },
+    });
+    // As it stands in PostgreSQL, it survives a loss of Redis.
+    expect(kept?.parents).toEqual(JSON.parse(told));
+  });
+
   test('leaves results out once all together have more than 4 MiB', async () => {
     const parents: Task[] = [];
     for (let i = 0; i < 5; i++) {
