@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { CommandError } from './commands/exit-codes.ts';
+import { endWith, report } from './commands/failure.ts';
+import { addCommands } from './commands/index.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { Logger } from './logger.ts';
 import { exitWith, runProcess } from './run-process.ts';
@@ -21,7 +24,11 @@ interface WorkerCommandOptions {
 const program = new Command('taskflow')
   .description('A distributed task queue with a GraphQL face.')
   .version(packageJson.version)
-  .showHelpAfterError();
+  .showHelpAfterError('(--help shows the options, with an example)')
+  .exitOverride();
+
+addCommands(program);
+program.commandsGroup('Processes and upkeep:');
 
 program
   .command('up')
@@ -148,4 +155,8 @@ for (const [name, isAdmin, meaning] of [
     });
 }
 
-program.parseAsync().catch(exitWith);
+program.parseAsync().catch((error: unknown) => {
+  // Commander's complaints, and those of what reads options.
+  const isUsage = error instanceof CommanderError || error instanceof CommandError;
+  return isUsage ? endWith(report(error, process.argv.includes('--json'))) : exitWith(error);
+});

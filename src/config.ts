@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { TaskFlowError } from './errors.ts';
@@ -370,3 +372,27 @@ export const readEnvironment = (): NodeJS.ProcessEnv => {
   }
   return process.env;
 };
+
+/** What the commands of the command line take from the environment; docs/command-line.md describes it. */
+export interface ClientSettings {
+  /** Which API. */
+  url: string | undefined;
+  apiKey: string | undefined;
+  token: string | undefined;
+  /** The folder for files of settings. */
+  configHome: string;
+  /** The folder for what a program remembers between its runs. */
+  stateHome: string;
+}
+
+/**
+ * Reads them from the environment only: a `.env` in the working folder, which may be anybody's, must not say to whom
+ * credentials go.
+ */
+export const readClientSettings = (env: NodeJS.ProcessEnv = process.env): ClientSettings => ({
+  url: env.TASKFLOW_URL || undefined,
+  apiKey: env.TASKFLOW_API_KEY || undefined,
+  token: env.TASKFLOW_TOKEN || undefined,
+  configHome: env.XDG_CONFIG_HOME || join(homedir(), '.config'),
+  stateHome: env.XDG_STATE_HOME || join(homedir(), '.local', 'state'),
+});

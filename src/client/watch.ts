@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
-import { isFaults, toApiError } from './errors.ts';
-import { Patience, type PatienceOptions } from './patience.ts';
+import type { PatienceOptions } from './patience.ts';
+import { subscribePatiently } from './subscription.ts';
 import { type OnWire, type TaskTransition, TRANSITION_FIELDS, toTransition } from './task.ts';
 
 export interface WatchOptions extends PatienceOptions {
@@ -25,43 +25,10 @@ export async function* watchTask(
   id: string,
   options: WatchOptions = {},
 ): AsyncGenerator<TaskTransition, void, undefined> {
-  const { signal } = options;
-  const patience = new Patience(options);
   let seq = options.afterSeq ?? 0;
-  for (;;) {
-    signal?.throwIfAborted();
-    try {
-      for await (const event of follow(connection, id, seq, signal)) {
-        seq = event.seq;
-        patience.reset();
-        yield event;
-      }
-      return;
-    } catch (error) {
-      await patience.endure(error);
-    }
-  }
-}
-
-/** One subscription, as long as its connection holds. */
-async function* follow(
-  connection: Connection,
-  id: string,
-  afterSeq: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<TaskTransition, void, undefined> {
-  const subscription = connection.subscribe<Data>(TASK_EVENTS, { id, afterSeq });
-  // Otherwise it would be heard only with the next transition.
-  const stop = (): void => void subscription.return?.();
-  signal?.addEventListener('abort', stop);
-  try {
-    for await (const { data, errors } of subscription as AsyncIterable<{ data?: Data | null; errors?: unknown }>) {
-      if (isFaults(errors)) throw toApiError(errors);
-      if (data) yield toTransition(data.taskEvents);
-    }
-    signal?.throwIfAborted();
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    await subscription.return?.();
+  const variables = () => ({ id, afterSeq: seq });
+  for await (const { taskEvents } of subscribePatiently<Data>(connection, TASK_EVENTS, variables, options)) {
+    seq = taskEvents.seq;
+    yield toTransition(taskEvents);
   }
 }
