@@ -29,9 +29,10 @@ export const ask = async (question: string): Promise<string> => {
 /** Asks for a line without showing what is typed. The terminal is as before afterwards, also after Ctrl-C. */
 export const askSecretly = async (question: string): Promise<string> => {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before it is asked: whoever is quick must not be shown what he types.
   stdin.setRawMode(true);
   stdin.setEncoding('utf8').resume();
+  stderr.write(question);
   try {
     return await new Promise<string>((resolve, reject) => {
       let secret = '';

@@ -35,6 +35,8 @@ export interface System extends AsyncDisposable {
   readonly ownerId: string;
   /** Of the user's login. */
   readonly token: string;
+  /** The one that it was started with. */
+  readonly api: TestProcess;
   start(name: 'api' | 'manager' | 'worker', env?: Record<string, string>): Promise<TestProcess>;
   graphql<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
   /** Submits `count` tasks of a type with the same payload. Returns their ids. */
@@ -58,7 +60,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
     await child.waitForOutput(/"msg":"started"/);
     return child;
   };
-  await start('api');
+  const api = await start('api');
   const { signUp } = await request<{ signUp: { token: string; user: { id: string } } }>(url, SIGN_UP, {
     input: { email: 'fault@example.com', username: 'fault', password: 'a long password' },
   });
@@ -71,6 +73,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
   return {
     app,
     url,
+    api,
     ownerId,
     token: signUp.token,
     start,
