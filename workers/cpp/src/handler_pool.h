@@ -26,22 +26,32 @@ class HandlerPool {
   /** @param job must not throw */
   void run(Job job);
 
-  /** Ends the idle threads, and leaves those to themselves that are still busy. @returns how many those are */
+  /**
+   * Ends the idle threads, and leaves those to themselves that are still busy. What has not begun is not run.
+   *
+   * @returns how many are still busy
+   */
   int close();
 
  private:
+  struct Worker {
+    std::thread thread;
+    bool isBusy = false;
+  };
+
   /** Shared with the threads, which may outlive the pool. */
   struct State {
     std::mutex mutex;
     std::condition_variable wake;
     std::condition_variable allIdle;
     std::deque<Job> jobs;
+    std::list<Worker> workers;
     int idle = 0;
     int busy = 0;
     bool isClosed = false;
   };
 
-  static void work(const std::shared_ptr<State>& state);
+  static void work(const std::shared_ptr<State>& state, Worker& self);
 
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
