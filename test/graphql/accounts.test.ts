@@ -115,16 +115,16 @@ describe('login', () => {
   test('takes as long for an account that does not exist', async () => {
     const input = account();
     await app.call(SIGN_UP, { input });
-    const fastest = async (identifier: string): Promise<number> => {
-      let best = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < 7; i++) {
+    const fastest = { [input.username]: Number.POSITIVE_INFINITY, nobody: Number.POSITIVE_INFINITY };
+    // In turns, so that other work on the machine slows both; the fastest of each is the least disturbed.
+    for (let i = 0; i < 15; i++) {
+      for (const identifier of Object.keys(fastest)) {
         const start = performance.now();
         await app.call(LOGIN, { identifier, password: 'wrong password' });
-        best = Math.min(best, performance.now() - start);
+        fastest[identifier] = Math.min(fastest[identifier] ?? 0, performance.now() - start);
       }
-      return best;
-    };
-    const [known, unknown] = [await fastest(input.username), await fastest('nobody')];
+    }
+    const { [input.username]: known = 0, nobody: unknown } = fastest;
     // Without the hash of a dummy it would take a tenth.
     expect(unknown).toBeGreaterThan(known / 2);
   });
