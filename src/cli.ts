@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { withExamples } from './commands/define.ts';
 import { CommandError } from './commands/exit-codes.ts';
 import { endWith, report } from './commands/failure.ts';
 import { addCommands } from './commands/index.ts';
@@ -153,6 +154,28 @@ for (const [name, isAdmin, meaning] of [
       const { runSetAdmin } = await import('./accounts/users-command.ts');
       await runSetAdmin(identifier, isAdmin);
     });
+}
+
+/** At the end of the help of each. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  up: ['npm start -- --no-sample', 'PORT=4001 TASKFLOW_HOME=.taskflow-2 taskflow up'],
+  api: ['taskflow api', 'taskflow api --persisted operations.json'],
+  manager: ['taskflow manager'],
+  worker: ['taskflow worker', 'taskflow worker --tasks ./my-tasks --watch --queues mail,images:5'],
+  janitor: ['taskflow janitor --dry-run', 'taskflow janitor --every 1h'],
+  migrate: ['taskflow migrate'],
+  'payload-index create': ['taskflow payload-index create'],
+  'payload-index drop': ['taskflow payload-index drop'],
+  'users list': ['taskflow users list'],
+  'users promote': ['taskflow users promote ada@example.com'],
+  'users demote': ['taskflow users demote ada'],
+};
+
+for (const [path, examples] of Object.entries(EXAMPLES)) {
+  const command = path
+    .split(' ')
+    .reduce<Command | undefined>((parent, name) => parent?.commands.find((child) => child.name() === name), program);
+  if (command) withExamples(command, examples);
 }
 
 program.parseAsync().catch((error: unknown) => {

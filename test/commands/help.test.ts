@@ -38,6 +38,28 @@ describe('every command', () => {
     },
   );
 
+  test('of those that run a TaskFlow shows an example, too', async () => {
+    const shell = openShell({});
+    for (const path of [
+      'up',
+      'api',
+      'manager',
+      'worker',
+      'janitor',
+      'migrate',
+      'users promote',
+      'payload-index create',
+    ]) {
+      const { code, stdout } = await shell.run([...path.split(' '), '--help']);
+      expect({ path, code, hasExample: /Examples:\n {2}\$ /.test(stdout) }).toEqual({
+        path,
+        code: 0,
+        hasExample: true,
+      });
+    }
+    closeShell(shell);
+  });
+
   test('is in the documentation', () => {
     for (const command of program.commands)
       expect(docs).toMatch(new RegExp(`[\`|]${command.name()}[\` |]|\`${command.name()} `));
