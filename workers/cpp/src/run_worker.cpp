@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <future>
 #include <iostream>
@@ -62,7 +63,11 @@ class Signals {
     }
     const auto seconds = std::max<long>(0, std::chrono::ceil<std::chrono::seconds>(*limit).count());
     const timespec time{seconds, 0};
-    return std::max(0, sigtimedwait(&set_, nullptr, &time));
+    // That the process was stopped and continued interrupts the wait, but does not end it.
+    do {
+      signal = sigtimedwait(&set_, nullptr, &time);
+    } while (signal < 0 && errno == EINTR);
+    return std::max(0, signal);
   }
 
   sigset_t set_;
