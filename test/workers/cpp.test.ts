@@ -120,8 +120,28 @@ describe.skipIf(missing).each<CppBuild>(['release', 'asan', 'tsan'])('the worker
     await waitFor(ended, { what: 'the cancelled, the late and the logging tasks have ended' });
     for (const id of late) expect(await taskOf(system, id)).toMatchObject({ error: { code: 'TIMEOUT' } });
     expect(await system.app.database.taskLog.count({ where: { taskId: { in: logs } } })).toBe(3_000);
-    expect(await worker.kill()).toEqual({ code: 0, signal: null });
-    await inStatus(system, [...handedBack, ...deaf], 'QUEUED');
+    const ending = worker.kill();
+    await worker.waitForOutput(/"msg":"worker stops"/);
+    // A pause interrupts its waits for signals, but is none that ends it.
+    for (const signal of ['SIGSTOP', 'SIGCONT'] as const) process.kill(worker.pid, signal);
+    const exit = await ending;
     expect(worker.output()).not.toMatch(FAULT);
+    expect(exit).toEqual({ code: 0, signal: null });
+    await inStatus(system, [...handedBack, ...deaf], 'QUEUED');
+  });
+});
+
+describe.skipIf(missing)('a worker in C++ with limits of queues', () => {
+  beforeAll(() => buildCpp(), 300_000);
+
+  test('shares one slot between queues with and without limits', async () => {
+    await using system = await startSystem();
+    await system.start('manager');
+    await startWorker(system, 'release', { WORKER_CONCURRENCY: '1', WORKER_QUEUES: 'a:1,b,c:2' });
+    for (let i = 0; i < 20; i++) {
+      for (const queue of ['a', 'b', 'c']) await system.submit(1, 'echo', i, { queue });
+    }
+    expect(await system.settle(20_000)).toEqual([]);
+    expect(await system.countByStatus()).toEqual({ COMPLETED: 60 });
   });
 });

@@ -109,7 +109,7 @@ void ClaimLoop::onClaimed(ShardSource& source, int limit, const RedisReply& repl
     if (source.hasFailed()) options_.onRecovered(source.shard());
     source.endClaim(isMoreLikely);
   }
-  wake();
+  options_.onClaimed();
 }
 
 void ClaimLoop::call(Shard& shard, int limit, bool isLowFirst, RedisConnection::Callback callback) {

@@ -31,6 +31,8 @@ class ClaimLoop {
     std::function<bool()> isFreeingSlots;
     /** Takes over what was claimed, and takes the slots for it. */
     std::function<void(Shard&, std::vector<Claim>)> accept;
+    /** Told when a claim was answered: slots that it did not fill may serve other loops. It is to wake this one as well. */
+    std::function<void()> onClaimed;
     /** Told when a shard answers again after it failed: it may have lost its data. */
     std::function<void(Shard&)> onRecovered;
     const Logger& logger;

@@ -24,8 +24,9 @@ class Reader {
   std::string text(const char* name, const std::string& fallback, bool (*isGood)(const std::string&), const char* rule) {
     const auto value = text(name);
     if (!value) return fallback;
-    if (!isGood(*value)) complain(name, rule);
-    return *value;
+    if (isGood(*value)) return *value;
+    complain(name, rule);
+    return fallback;
   }
 
   double number(const char* name, double fallback, double min, double max) {

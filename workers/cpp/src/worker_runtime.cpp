@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 
 namespace taskflow {
@@ -44,9 +45,7 @@ WorkerRuntime::~WorkerRuntime() { stop(); }
 void WorkerRuntime::open() {
   broker_ = std::make_unique<Broker>(loop_, settings_, logger_);
   reporter_ = std::make_unique<Reporter>(
-      Reporter::Options{loop_, id_, slots_, side_, logger_, [this] {
-                          for (const auto& claimLoop : claimLoops_) claimLoop->wake();
-                        }});
+      Reporter::Options{loop_, id_, slots_, side_, logger_, [this] { claim(); }});
   executor_ = std::make_unique<Executor>(executorOptions());
   for (auto* shard : broker_->shards()) {
     keepers_.push_back(std::make_unique<LeaseKeeper>(LeaseKeeper::Options{
@@ -87,6 +86,7 @@ ClaimLoop::Options WorkerRuntime::claimLoopOptions(std::vector<std::string> queu
           slots,
           [this] { return reporter_->isBusy(); },
           [this](Shard& shard, std::vector<Claim> claims) { accept(shard, std::move(claims)); },
+          [this] { claim(); },
           [this](Shard& shard) { onRecovered(shard); },
           logger_};
 }
@@ -163,6 +163,12 @@ void WorkerRuntime::handBack() {
     done();
   });
   inLoop(drain, flushTime);
+}
+
+/** Lets the loops claim, each time another one first: those that come later find what is left. */
+void WorkerRuntime::claim() {
+  std::ranges::rotate(claimLoops_, claimLoops_.begin() + 1);
+  for (const auto& claimLoop : claimLoops_) claimLoop->wake();
 }
 
 void WorkerRuntime::stopClaiming(const Done& done) {

@@ -46,6 +46,7 @@ class WorkerRuntime {
   /** Runs a step in the loop's thread, and waits until it said that it is done. @returns whether it was in time */
   bool inLoop(const std::function<void(Done)>& step, Milliseconds limit = Milliseconds::max());
   void handBack();
+  void claim();
   void stopClaiming(const Done& done);
   void closeAll(const Done& done);
 

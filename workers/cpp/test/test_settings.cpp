@@ -56,7 +56,9 @@ TEST("every setting that is wrong is named") {
                            "WORKER_QUEUES", "HEARTBEAT_INTERVAL_SECONDS", "LOG_LEVEL"}) {
     expectTrue(text.find(name) != std::string::npos, name);
   }
-  expectThrow<SettingsError>([] { read({{"WORKER_QUEUES", "a,"}}); });
+  for (const auto* queues : {"a,", "a:", "a:0", "a:x", "*:5", "a:100000"}) {
+    expectThrow<SettingsError>([&] { read({{"WORKER_QUEUES", queues}}); });
+  }
   expectThrow<SettingsError>([] { read({{"REDIS_PORT_LOW", "6379x"}}); });
 }
 

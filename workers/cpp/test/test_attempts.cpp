@@ -125,6 +125,24 @@ TEST("a second attempt at a task takes the place of the first") {
   expectTrue(isDrained, "nothing is left");
 }
 
+TEST("a queue with a limit takes some of the slots, and what is reserved for it is taken from all") {
+  Slots slots(3);
+  ClaimSlots all(slots);
+  ClaimSlots limited(slots, "", 2);
+  expectEqual(limited.concurrency(), 2);
+  limited.reserve(1);
+  expectEqual(limited.free(), 1);
+  expectEqual(all.free(), 2);
+  slots.take(attemptAt("a"));
+  expectEqual(limited.free(), 0);
+  limited.unreserve(1);
+  all.reserve(2);
+  expectEqual(limited.free(), 0);
+  all.unreserve(2);
+  expectEqual(limited.free(), 1);
+  expectEqual(ClaimSlots(slots, "other", 9).concurrency(), 3);
+}
+
 TEST("only the first reason to stop counts") {
   const auto attempt = attemptAt("a");
   StopReason seen = StopReason::none;
