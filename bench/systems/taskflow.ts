@@ -13,6 +13,7 @@ import type { SubmitInput } from '../../src/tasks/new-task.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
 import { Children } from '../children.ts';
 import type { Servers } from '../servers.ts';
+import { Ends } from './ends.ts';
 import { type Contestant, inParallel, PAYLOAD, type System } from './system.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -67,7 +68,7 @@ export const openTaskFlow = async (servers: Servers): Promise<TaskFlowSystem> =>
   await start('manager');
   while (services.epochs.snapshot().size < services.broker.shards.length) await services.epochs.refresh();
   const ownerId = await makeOwner(services.database);
-  let completions: ((taskId: string) => Promise<void>) | undefined;
+  let completions: Ends | undefined;
   const workers: Awaited<ReturnType<typeof start>>[] = [];
   return {
     services,
@@ -91,7 +92,7 @@ export const openTaskFlow = async (servers: Servers): Promise<TaskFlowSystem> =>
     submitAndWait: async () => {
       completions ??= await followCompletions(services, ownerId);
       const [task] = await submitTasks(services, ownerId, [TASK]);
-      await completions(task?.id ?? '');
+      await completions.of(task?.id ?? '');
     },
     submitKnown: async (count) => {
       const ids: string[] = [];
@@ -118,23 +119,16 @@ export const openTaskFlow = async (servers: Servers): Promise<TaskFlowSystem> =>
   };
 };
 
-/** Returns how to wait until a task is seen COMPLETED by a subscriber of its owner's changes. */
-const followCompletions = async ({ router }: RunningServices, ownerId: string) => {
+/** Follows the changes of an owner as a subscriber does. @returns the tasks that are seen COMPLETED */
+const followCompletions = async ({ router }: RunningServices, ownerId: string): Promise<Ends> => {
   const { changes } = await router.subscribe(ownerId);
-  const seen = new Set<string>();
-  const waiting = new Map<string, () => void>();
+  const ends = new Ends();
   const follow = async (): Promise<void> => {
-    for await (const { taskId, status } of changes) {
-      if (status !== 'COMPLETED') continue;
-      const resolve = waiting.get(taskId);
-      if (resolve) resolve();
-      else seen.add(taskId);
-    }
+    for await (const { taskId, status } of changes) if (status === 'COMPLETED') ends.note(taskId);
   };
   // It ends with the services, which cut their subscribers off.
   follow().catch(() => undefined);
-  return (taskId: string): Promise<void> =>
-    seen.delete(taskId) ? Promise.resolve() : new Promise((resolve) => waiting.set(taskId, resolve));
+  return ends;
 };
 
 const queuedIn = async ({ broker }: RunningServices): Promise<number> =>

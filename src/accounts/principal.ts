@@ -36,13 +36,14 @@ export const ADMINS_SCOPES: ReadonlySet<ApiKeyScope> = new Set(['QUEUES_ADMIN', 
 export const hasScope = ({ scopes }: Principal, scope: ApiKeyScope): boolean => scopes === 'all' || scopes.has(scope);
 
 /**
- * Queues are shared by all owners: a login must be an admin's. What an API key needs, its scopes say.
+ * For what concerns all owners: a login must be an admin's. What an API key needs, its scopes say.
  *
+ * @param scope that API keys need for it, one of ADMINS_SCOPES; named in the error
  * @throws TaskFlowError FORBIDDEN for the login of anybody else
  */
-export const requireQueueAdmin = (principal: Principal): void => {
+export const requireAdminsLogin = (principal: Principal, scope: ApiKeyScope): void => {
   if (isLogin(principal) && !principal.isAdmin) {
-    throw new TaskFlowError('FORBIDDEN', 'This takes an admin, or an API key with the scope QUEUES_ADMIN.');
+    throw new TaskFlowError('FORBIDDEN', `This takes an admin, or an API key with the scope ${scope}.`);
   }
 };
 

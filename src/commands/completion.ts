@@ -59,29 +59,31 @@ const wordsAfter = ({ children, options }: Node): string =>
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** All commands, quoted. */
+const pathsOf = (nodes: readonly Node[]): string[] =>
+  nodes.filter(({ path }) => path !== '').map(({ path }) => quoted(path));
+
+/** The branches of a `case` over a command and its option before the cursor, for options that take a value. */
+const choicesOf = (nodes: readonly Node[], complete: (values: readonly string[]) => string): string[] =>
+  nodes.flatMap(({ path, options }) =>
+    options
+      .filter(({ takesValue }) => takesValue)
+      .flatMap(({ flags, choices }) =>
+        flags.map((flag) => `    ${quoted(`${path} ${flag}`)}) ${complete(choices)} ;;`),
+      ),
+  );
+
 /** Which words name the command, and which are its arguments, is decided by the paths that there are. */
 const bash = (nodes: readonly Node[]): string => {
   const cases = nodes.map((node) => `    ${quoted(node.path)}) words=${quoted(wordsAfter(node))} ;;`);
-  const choices = nodes.flatMap(({ path, options }) =>
-    options
-      .filter(({ takesValue }) => takesValue)
-      .flatMap(({ flags, choices: values }) =>
-        flags.map(
-          (flag) =>
-            `    ${quoted(`${path} ${flag}`)}) ${values.length > 0 ? `words=${quoted(values.join(' '))}` : 'files=1'} ;;`,
-        ),
-      ),
-  );
+  const choices = choicesOf(nodes, (values) => (values.length > 0 ? `words=${quoted(values.join(' '))}` : 'files=1'));
   return `# Completion of taskflow for bash.
 _taskflow() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} path= words= files= i candidate
   for ((i = 1; i < COMP_CWORD; i++)); do
     candidate="\${path:+$path }\${COMP_WORDS[i]}"
     case "$candidate" in
-      ${nodes
-        .filter(({ path }) => path !== '')
-        .map(({ path }) => quoted(path))
-        .join('|')}) path=$candidate ;;
+      ${pathsOf(nodes).join('|')}) path=$candidate ;;
     esac
   done
   case "$path" in
@@ -106,15 +108,9 @@ const zsh = (nodes: readonly Node[]): string => {
     ];
     return `    ${quoted(path)}) candidates=(${entries.join(' ')}) ;;`;
   });
-  const choices = nodes.flatMap(({ path, options }) =>
-    options
-      .filter(({ takesValue }) => takesValue)
-      .flatMap(({ flags, choices: values }) =>
-        flags.map(
-          (flag) =>
-            `    ${quoted(`${path} ${flag}`)}) ${values.length > 0 ? `compadd ${values.join(' ')}` : '_files'}; return ;;`,
-        ),
-      ),
+  const choices = choicesOf(
+    nodes,
+    (values) => `${values.length > 0 ? `compadd ${values.join(' ')}` : '_files'}; return`,
   );
   return `#compdef taskflow
 # Completion of taskflow for zsh.
@@ -125,10 +121,7 @@ _taskflow() {
   for ((i = 2; i < CURRENT; i++)); do
     candidate="\${place:+$place }\${words[i]}"
     case "$candidate" in
-      ${nodes
-        .filter(({ path }) => path !== '')
-        .map(({ path }) => quoted(path))
-        .join('|')}) place=$candidate ;;
+      ${pathsOf(nodes).join('|')}) place=$candidate ;;
     esac
   done
   case "$place \${words[CURRENT-1]}" in
@@ -161,10 +154,7 @@ function __taskflow_at
   set -l place ''
   for word in (commandline -opc)[2..-1]
     set -l candidate (string trim -- "$place $word")
-    contains -- "$candidate" ${nodes
-      .filter(({ path }) => path !== '')
-      .map(({ path }) => quoted(path))
-      .join(' ')}; and set place $candidate
+    contains -- "$candidate" ${pathsOf(nodes).join(' ')}; and set place $candidate
   end
   test "$place" = "$argv[1]"
 end

@@ -53,20 +53,20 @@ export const writePrivately = (file: string, content: unknown): void => {
   renameSync(part, file);
 };
 
-/** "http://localhost:4000" for whatever way somebody writes it. */
-export const toOrigin = (url: string): string => {
+/** "http://localhost:4000" for whatever way somebody writes it. The path of an API that does not stand at /graphql stays. */
+export const toAddress = (url: string): string => {
   const scheme = /^(localhost|127\.|\[::1\])/.test(url) ? 'http' : 'https';
   const withScheme = /^[a-z]+:\/\//i.test(url) ? url : `${scheme}://${url}`;
   const parsed = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (!parsed || !/^https?:$/.test(parsed.protocol)) {
     throw usageError(`${url} is no address of an API.`, 'Give it as https://tasks.example.com.');
   }
-  return `${parsed.origin}${parsed.pathname.replace(/(\/graphql)?\/?$/, '')}`;
+  return `${parsed.origin}${parsed.pathname.replace(/^\/(graphql\/?)?$/, '')}`;
 };
 
 /** Which API is meant: the option, else TASKFLOW_URL, else where somebody logged in last, else this machine's. */
 export const chosenUrl = (option: string | undefined): string =>
-  toOrigin(option ?? readClientSettings().url ?? readProfiles().current ?? DEFAULT_URL);
+  toAddress(option ?? readClientSettings().url ?? readProfiles().current ?? DEFAULT_URL);
 
 export interface Credentials extends Profile {
   /** Where they come from. */

@@ -1,7 +1,7 @@
 import { actorOf } from '../accounts/audit.ts';
 import type { AuditAction } from '../accounts/audit-actions.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
-import { requireQueueAdmin } from '../accounts/principal.ts';
+import { requireAdminsLogin } from '../accounts/principal.ts';
 import { changeQueue } from '../queues/change-queue.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
@@ -89,7 +89,7 @@ const change = async (
 ): Promise<Queue> => {
   const { services } = context;
   const caller = callerOf(context);
-  requireQueueAdmin(caller.principal);
+  requireAdminsLogin(caller.principal, 'QUEUES_ADMIN');
   await changeQueue(services, name, changes);
   await insertAuditEntry(services.database, { ...actorOf(caller), action, target: name });
   return readQueue(services, name);

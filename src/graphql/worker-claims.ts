@@ -1,4 +1,4 @@
-import { isLogin } from '../accounts/principal.ts';
+import { requireAdminsLogin } from '../accounts/principal.ts';
 import type { Claim } from '../broker/calls.ts';
 import { type AnnouncedType, announceWorker, dismissWorker } from '../claims/announce-worker.ts';
 import { claimTasks, LEASE_MS, MAX_CLAIMED } from '../claims/claim-tasks.ts';
@@ -13,17 +13,13 @@ import {
   releaseClaims,
 } from '../claims/report-claims.ts';
 import type { WorkSignal } from '../claims/watch-work.ts';
-import { TaskFlowError } from '../errors.ts';
 import { builder } from './builder.ts';
 import { type Context, requirePrincipal } from './context.ts';
 import { BackoffInputType } from './tasks.ts';
 
 /** A worker sees everybody's payloads: a login must be an admin's. */
 const requireWorker = (context: Context): Context['services'] => {
-  const principal = requirePrincipal(context);
-  if (isLogin(principal) && !principal.isAdmin) {
-    throw new TaskFlowError('FORBIDDEN', 'This takes an admin, or an API key with the scope WORKER.');
-  }
+  requireAdminsLogin(requirePrincipal(context), 'WORKER');
   return context.services;
 };
 

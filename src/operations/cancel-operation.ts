@@ -1,6 +1,6 @@
 import { actorOf, type Caller } from '../accounts/audit.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
-import { hasScope, reachOf, requireQueueAdmin } from '../accounts/principal.ts';
+import { hasScope, reachOf, requireAdminsLogin } from '../accounts/principal.ts';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
@@ -41,7 +41,7 @@ export const cancelOperation = async (
 };
 
 const requirePurger = ({ principal }: Caller): void => {
-  requireQueueAdmin(principal);
+  requireAdminsLogin(principal, 'QUEUES_ADMIN');
   if (!hasScope(principal, 'QUEUES_ADMIN')) {
     throw new TaskFlowError('FORBIDDEN', 'The API key does not allow this. It takes the scope QUEUES_ADMIN.');
   }

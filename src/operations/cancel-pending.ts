@@ -1,5 +1,5 @@
 import { cancel } from '../broker/calls.ts';
-import type { Broker, Shard } from '../broker/lanes.ts';
+import type { Broker } from '../broker/lanes.ts';
 import { plainArray } from '../database/array-literal.ts';
 import type { DatabaseSession } from '../database/client.ts';
 import { cancelWaitingWithin } from '../tasks/cancel-waiting.ts';
@@ -86,11 +86,7 @@ const cancelInBroker = async (
   reason: string,
   graceMs: number | undefined,
 ) => {
-  const byShard = new Map<Shard, PendingTask[]>();
-  for (const task of tasks) {
-    const shard = broker.shardFor(task.priority, task.id);
-    byShard.set(shard, [...(byShard.get(shard) ?? []), task]);
-  }
+  const byShard = Map.groupBy(tasks, ({ priority, id }) => broker.shardFor(priority, id));
   const answers = await Promise.all(
     [...byShard].map(async ([shard, ofShard]) => {
       const items = ofShard.map(({ id }) => ({ id, reason }));

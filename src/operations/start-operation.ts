@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { actorOf, type Caller } from '../accounts/audit.ts';
 import type { AuditAction } from '../accounts/audit-actions.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
-import { reachOf, requireQueueAdmin } from '../accounts/principal.ts';
+import { reachOf, requireAdminsLogin } from '../accounts/principal.ts';
 import type { Database } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
@@ -72,7 +72,7 @@ export const purgeQueue = async (
   name: string,
   message: string | null | undefined,
 ): Promise<Operation> => {
-  requireQueueAdmin(caller.principal);
+  requireAdminsLogin(caller.principal, 'QUEUES_ADMIN');
   const id = uuidv7();
   return start(database, caller, {
     id,

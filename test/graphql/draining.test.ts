@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Handover } from '../../workers/manager/handover.ts';
 import { startScheduleRunner } from '../../workers/manager/schedule-runner.ts';
 import { type ApiApp, errorOf, openNode, setupApi, type TestUser } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
@@ -99,7 +100,8 @@ describe('a queue that is draining', () => {
     const now = await user.call(`mutation { runScheduleNow(id: "${id}") { id } }`);
     expect(errorOf(now)).toEqual({ code: 'CONFLICT', field: 'schedule.queue' });
     const { broker, database, config } = app;
-    const runner = startScheduleRunner({ broker, database, config, logger: silent });
+    const handover = new Handover({ broker, database, config, logger: silent });
+    const runner = startScheduleRunner({ broker, database, handover, config, logger: silent });
     try {
       const read = () => database.schedule.findUniqueOrThrow({ where: { id } });
       const { lastError, lastTaskId } = await waitFor(async () => {
@@ -110,6 +112,7 @@ describe('a queue that is draining', () => {
       expect(lastTaskId).toBeNull();
     } finally {
       await runner.stop();
+      await handover.close();
     }
   });
 

@@ -10,6 +10,7 @@ import { takeParents } from '../../src/tasks/take-parents.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
 import { type DependencyRunner, startDependencyRunner } from '../../workers/manager/dependency-runner.ts';
+import { Handover } from '../../workers/manager/handover.ts';
 import { recordAll } from '../../workers/manager/record-store.ts';
 import { Dependents } from '../support/dependencies.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
@@ -38,11 +39,13 @@ const submit = (more: Partial<SubmitInput> & { ownerId?: string } = {}): Promise
 
 /** Managers of other processes, as far as dependencies go. */
 const withRunners = async (count: number, work: (runners: DependencyRunner[]) => Promise<void>): Promise<void> => {
-  const runners = Array.from({ length: count }, () => startDependencyRunner({ ...app, logger: silent }));
+  const handovers = Array.from({ length: count }, () => new Handover({ ...app, logger: silent }));
+  const runners = handovers.map((handover) => startDependencyRunner({ ...app, handover, logger: silent }));
   try {
     await work(runners);
   } finally {
     await Promise.all(runners.map((runner) => runner.stop()));
+    await Promise.all(handovers.map((handover) => handover.close()));
   }
 };
 

@@ -1,14 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { endedParentsChannel } from '../../src/broker/keys.ts';
 import type { Broker } from '../../src/broker/lanes.ts';
-import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
 import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
-import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
 import { type ResolveServices, resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
-import { TaskWriter } from '../../src/tasks/task-writer.ts';
+import type { Handover } from './handover.ts';
 
 /** How long it sleeps at most, in ms: so late an end may be noticed whose message was lost. */
 const MAX_SLEEP_MS = 1_000;
@@ -16,7 +13,7 @@ const MAX_SLEEP_MS = 1_000;
 export interface DependencyRunnerOptions {
   broker: Broker;
   database: Database;
-  config: Pick<Config, 'RECONCILE_INTERVAL_MS'>;
+  handover: Handover;
   logger: Logger;
 }
 
@@ -36,11 +33,9 @@ export interface DependencyRunner {
 export const startDependencyRunner = ({
   broker,
   database,
-  config,
+  handover,
   logger,
 }: DependencyRunnerOptions): DependencyRunner => {
-  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
-  const taskWriter = new TaskWriter(database, broker, epochs, logger);
   const alarm = new Alarm();
   const subscriber = broker.high.connect();
   subscriber.on('message', () => alarm.ring());
@@ -49,11 +44,8 @@ export const startDependencyRunner = ({
     .catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const stopping = new AbortController();
   const running = (async () => {
-    // Without knowing the epochs it could hand nothing over to Redis: it would wait for the reconciler.
-    const { signal } = stopping;
-    await Promise.race([broker.ready(), delay(MAX_SLEEP_MS, undefined, { signal }).catch(() => undefined)]);
-    await epochs.refresh();
-    await run({ database, taskWriter, logger }, alarm, stopping.signal);
+    await handover.prepare(stopping.signal);
+    await run({ database, taskWriter: handover.taskWriter, logger }, alarm, stopping.signal);
   })();
   return {
     wake: () => alarm.ring(),
@@ -62,8 +54,6 @@ export const startDependencyRunner = ({
       alarm.ring();
       await running;
       subscriber.disconnect();
-      epochs.close();
-      await taskWriter.close();
     },
   };
 };

@@ -7,6 +7,7 @@ import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
 import { whileBusy } from '../../src/database/while-busy.ts';
 import { startDependencyRunner } from './dependency-runner.ts';
+import { Handover } from './handover.ts';
 import { Leader } from './leader.ts';
 import { startOperationRunner } from './operation-runner.ts';
 import { startScheduleRunner } from './schedule-runner.ts';
@@ -43,7 +44,8 @@ const DAYS_AHEAD = 8;
 export const startManager = ({ broker, database, config, logger }: ManagerOptions): Manager => {
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const leaseMs = config.LEADER_LEASE_MS;
-  const dependencyRunner = startDependencyRunner({ broker, database, config, logger });
+  const handover = new Handover({ broker, database, config, logger });
+  const dependencyRunner = startDependencyRunner({ broker, database, handover, logger });
   const onEndedParents = (): void => dependencyRunner.wake();
   let fairShare = broker.shards.length;
   const leading = (): Leader[] => leaders.filter(({ isLeading }) => isLeading);
@@ -88,8 +90,8 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
   void makePartitions();
   void share();
   for (const leader of leaders) leader.start();
-  const scheduleRunner = startScheduleRunner({ broker, database, config, logger });
-  const operationRunner = startOperationRunner({ broker, database, config, logger });
+  const scheduleRunner = startScheduleRunner({ broker, database, handover, config, logger });
+  const operationRunner = startOperationRunner({ broker, database, handover, config, logger });
   return {
     id,
     leads: () => broker.shards.filter((_, i) => leaders[i]?.isLeading).map((shard) => shard.id),
@@ -99,6 +101,7 @@ export const startManager = ({ broker, database, config, logger }: ManagerOption
       await broker.high.redis.zrem(managersKey(broker.prefix), id).catch(() => undefined);
       const runners = [scheduleRunner, operationRunner, dependencyRunner];
       await Promise.all([...leaders, ...runners].map((each) => each.stop()));
+      await handover.close();
     },
   };
 };

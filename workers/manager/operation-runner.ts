@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Broker } from '../../src/broker/lanes.ts';
 import { isBrokerOutage } from '../../src/broker/outage.ts';
@@ -8,8 +7,7 @@ import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
 import { createPurgePasses } from '../../src/operations/purge-queue.ts';
 import { type WorkServices, workOnOperations } from '../../src/operations/work-on-operations.ts';
-import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
-import { TaskWriter } from '../../src/tasks/task-writer.ts';
+import { type Handover, sleep } from './handover.ts';
 
 /** How long it sleeps where there is nothing to do, in ms: one look into a small index, then. */
 const IDLE_MS = 500;
@@ -21,7 +19,8 @@ const MAX_REST_MS = 200;
 export interface OperationRunnerOptions {
   broker: Broker;
   database: Database;
-  config: Pick<Config, 'CANCEL_GRACE_MS' | 'RECONCILE_INTERVAL_MS'>;
+  handover: Handover;
+  config: Pick<Config, 'CANCEL_GRACE_MS'>;
   logger: Logger;
 }
 
@@ -34,36 +33,31 @@ export interface OperationRunner {
  * Works on operations, step by step. Every manager does it, without a leader: the rows' locks in PostgreSQL share the work,
  * and when a manager dies its locks end and another one goes on.
  */
-export const startOperationRunner = ({ broker, database, config, logger }: OperationRunnerOptions): OperationRunner => {
-  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
-  const taskWriter = new TaskWriter(database, broker, epochs, logger);
+export const startOperationRunner = (options: OperationRunnerOptions): OperationRunner => {
+  const { broker, database, handover, config, logger } = options;
   const stopping = new AbortController();
   const services: WorkServices = {
     broker,
     database,
-    taskWriter,
+    taskWriter: handover.taskWriter,
     cancelGraceMs: config.CANCEL_GRACE_MS,
     purgePasses: createPurgePasses(),
     failures: new Map(),
     logger,
   };
-  const running = run(services, epochs, stopping.signal);
+  const running = run(services, handover, stopping.signal);
   return {
     stop: async () => {
       stopping.abort();
       await running;
-      epochs.close();
-      await taskWriter.close();
     },
   };
 };
 
-const run = async (services: WorkServices, epochs: Epochs, signal: AbortSignal): Promise<void> => {
-  const { broker, logger } = services;
+const run = async (services: WorkServices, handover: Handover, signal: AbortSignal): Promise<void> => {
+  const { logger } = services;
   const reportOutage = quietly(logger, 'operations wait for PostgreSQL or Redis');
-  // Without knowing the epochs it could hand nothing over to Redis: what it retries would wait for the reconciler.
-  await Promise.race([broker.ready(), sleep(FAILURE_MS, signal)]);
-  await epochs.refresh();
+  await handover.prepare(signal);
   while (!signal.aborted) {
     const startedAt = performance.now();
     try {
@@ -76,7 +70,3 @@ const run = async (services: WorkServices, epochs: Epochs, signal: AbortSignal):
     }
   }
 };
-
-/** @returns at once when the signal aborts */
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(ms, undefined, { signal }).catch(() => undefined);

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Broker } from '../../src/broker/lanes.ts';
 import type { Config } from '../../src/config.ts';
@@ -7,9 +6,8 @@ import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
 import { DrainingQueues } from '../../src/queues/draining-queues.ts';
 import { type FireServices, fireSchedules, msUntilDue } from '../../src/schedules/fire-schedules.ts';
-import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
 import { TaskTypes } from '../../src/tasks/task-types.ts';
-import { TaskWriter } from '../../src/tasks/task-writer.ts';
+import { type Handover, sleep } from './handover.ts';
 
 /** How long it sleeps at most, in ms: so late a schedule may be noticed that was just made, or changed. */
 const MAX_SLEEP_MS = 1_000;
@@ -19,7 +17,8 @@ const MIN_SLEEP_MS = 20;
 export interface ScheduleRunnerOptions {
   broker: Broker;
   database: Database;
-  config: Pick<Config, 'MAX_PAYLOAD_BYTES' | 'RECONCILE_INTERVAL_MS'>;
+  handover: Handover;
+  config: Pick<Config, 'MAX_PAYLOAD_BYTES'>;
   logger: Logger;
 }
 
@@ -34,9 +33,9 @@ export interface ScheduleRunner {
  *
  * It sleeps until the next one is due, at most a second: one look into a small index, then.
  */
-export const startScheduleRunner = ({ broker, database, config, logger }: ScheduleRunnerOptions): ScheduleRunner => {
-  const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
-  const taskWriter = new TaskWriter(database, broker, epochs, logger);
+export const startScheduleRunner = (options: ScheduleRunnerOptions): ScheduleRunner => {
+  const { broker, database, handover, config, logger } = options;
+  const { taskWriter } = handover;
   const taskRules = rulesOf(
     new TaskTypes(broker, logger),
     new DrainingQueues(database, logger),
@@ -44,17 +43,13 @@ export const startScheduleRunner = ({ broker, database, config, logger }: Schedu
   );
   const stopping = new AbortController();
   const running = (async () => {
-    // Without knowing the epochs it could hand nothing over to Redis: what is due at the start would wait for the reconciler.
-    await Promise.race([broker.ready(), sleep(MAX_SLEEP_MS, stopping.signal)]);
-    await epochs.refresh();
+    await handover.prepare(stopping.signal);
     await run({ database, taskWriter, taskRules, logger }, stopping.signal);
   })();
   return {
     stop: async () => {
       stopping.abort();
       await running;
-      epochs.close();
-      await taskWriter.close();
     },
   };
 };
@@ -93,10 +88,6 @@ const run = async (services: FireServices, signal: AbortSignal): Promise<void> =
     if (sleepMs > 0) await sleep(sleepMs, signal);
   }
 };
-
-/** @returns at once when the signal aborts */
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(ms, undefined, { signal }).catch(() => undefined);
 
 /** @returns how long there is nothing to do, in ms */
 const serve = async (services: FireServices): Promise<number> => {

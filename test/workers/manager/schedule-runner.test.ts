@@ -5,6 +5,7 @@ import type { Broker } from '../../../src/broker/lanes.ts';
 import { type Database, openDatabase } from '../../../src/database/client.ts';
 import { fireSchedules } from '../../../src/schedules/fire-schedules.ts';
 import type { Schedule } from '../../../src/schedules/schedule-store.ts';
+import { Handover } from '../../../workers/manager/handover.ts';
 import { type ScheduleRunner, startScheduleRunner } from '../../../workers/manager/schedule-runner.ts';
 import { Factory, silent } from '../../support/factory.ts';
 import { findContradictions } from '../../support/invariants.ts';
@@ -18,7 +19,7 @@ const DAY = 86_400 * SECOND;
 let app: TestApp;
 let factory: Factory;
 let ownerId: string;
-let runners: { runner: ScheduleRunner; broker: Broker; database: Database }[];
+let runners: { runner: ScheduleRunner; handover: Handover; broker: Broker; database: Database }[];
 
 beforeEach(async () => {
   app = await setup();
@@ -37,16 +38,20 @@ afterEach(async () => {
 const start = (): void => {
   const broker = openBroker(app.redisPort, app.config.REDIS_KEY_PREFIX);
   const database = openDatabase({ url: app.databaseUrl, poolSize: 3, timeoutMs: 5_000 });
+  const shared = { broker, database, config: app.config, logger: silent };
+  const handover = new Handover(shared);
   runners.push({
-    runner: startScheduleRunner({ broker, database, config: app.config, logger: silent }),
+    runner: startScheduleRunner({ ...shared, handover }),
+    handover,
     broker,
     database,
   });
 };
 
 const stopAll = async (): Promise<void> => {
-  for (const { runner, broker, database } of runners.splice(0)) {
+  for (const { runner, handover, broker, database } of runners.splice(0)) {
     await runner.stop();
+    await handover.close();
     broker.close();
     await database.$disconnect();
   }

@@ -35,8 +35,8 @@ TEST("base64 is as RFC 4648 shows it") {
 class Folder {
  public:
   Folder() {
-    char name[] = "/tmp/taskflow-cpp-XXXXXX";
-    home_ = mkdtemp(name);
+    auto name = (fs::temp_directory_path() / "taskflow-cpp-XXXXXX").string();
+    home_ = mkdtemp(name.data());
     fs::create_directories(files() / "inner");
     std::ofstream(home_ / "secret") << "secret";
     std::ofstream(files() / "inner" / "a") << "hello";
