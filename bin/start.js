@@ -29,8 +29,8 @@ const readJson = (path) => {
 };
 
 /**
- * Whether a folder's node_modules holds what its package-lock.json asks for. npm notes what it has installed in a file of the same form;
- * optional packages may be missing there, since most of them are for other systems.
+ * Whether a folder's node_modules holds what its package-lock.json asks for. npm notes what it has installed in a file of the
+ * same form; optional packages may be missing there, since most of them are for other systems.
  */
 const isInstalled = (folder) => {
   const wanted = readJson(join(folder, 'package-lock.json'))?.packages ?? {};
