@@ -93,7 +93,12 @@ const SettingsSchema = z.object({
   ),
   TOKEN_ISSUER: setting(z.string().default('taskflow'), 'text', 'Who makes tokens; those of others are refused.'),
   TOKEN_AUDIENCE: setting(z.string().default('taskflow'), 'text', 'For whom tokens are; those for others are refused.'),
-  ACCESS_TOKEN_EXPIRE_MINUTES: setting(wholeNumber(180, 1, 525_600), 'minutes', 'How long a login is valid.'),
+  ACCESS_TOKEN_EXPIRE_MINUTES: setting(
+    wholeNumber(180, 1, 525_600),
+    'minutes',
+    'How long the token of a login is valid.',
+  ),
+  LOGIN_EXPIRE_DAYS: setting(wholeNumber(30, 1, 365), 'days', 'How long a login may be renewed without the password.'),
   PASSWORD_MEMORY_KIB: setting(
     wholeNumber(19_456, 8, 4_194_304),
     'KiB',

@@ -10,6 +10,8 @@ export interface TokenOptions {
   audience: string;
   /** How long the token of a login is valid, in minutes. */
   expiresInMinutes: number;
+  /** How long a login may go on without the password: tokens of it end then at the latest, in days. */
+  renewableDays: number;
 }
 
 /** What a watch token is for, and what stands behind it: a login (by its version) or an API key. */
@@ -27,6 +29,8 @@ export interface VerifiedToken {
   expiresAt: number;
   /** Of the user's tokens when this one was made; undefined where an API key stands behind it. */
   tokenVersion: number | undefined;
+  /** Of a login: when the password was given, in seconds since 1970. */
+  loggedInAt?: number;
   apiKeyId?: string;
   /** With a watch token. */
   watches?: { taskIds: string[]; tags: string[] };
@@ -37,8 +41,14 @@ export interface IssuedToken {
   expiresAt: Date;
 }
 
-/** Tokens of the first release have no version: they are of the first. */
-const LoginClaims = z.object({ sub: z.uuid(), exp: z.number(), ver: z.int().default(0) });
+/** Tokens of the first release have no version: they are of the first. `auth_time` is missing where it is `iat`. */
+const LoginClaims = z.object({
+  sub: z.uuid(),
+  iat: z.number().optional(),
+  exp: z.number(),
+  ver: z.int().default(0),
+  auth_time: z.number().optional(),
+});
 const WatchClaims = z.object({
   sub: z.uuid(),
   exp: z.number(),
@@ -47,6 +57,8 @@ const WatchClaims = z.object({
   ids: z.array(z.uuid()),
   tags: z.array(z.string()),
 });
+
+const DAY_SECONDS = 86_400;
 
 /** Makes and checks tokens: JWTs whose subject is the user's id. Those of watchers have an audience of their own. */
 export class AccessTokens {
@@ -58,17 +70,32 @@ export class AccessTokens {
     this.#watchAudience = `${options.audience}:watch`;
   }
 
-  /** The token of a login. */
+  /** The token of a login that begins now. */
   issue(user: { id: string; tokenVersion: number }): Promise<IssuedToken> {
     const { audience, expiresInMinutes } = this.#options;
-    return this.#sign({ sub: user.id, ver: user.tokenVersion }, audience, expiresInMinutes);
+    return this.#sign({ sub: user.id, ver: user.tokenVersion }, audience, nowInSeconds() + expiresInMinutes * 60);
+  }
+
+  /**
+   * A further token of a login, which ends no later than `renewableDays` after its beginning.
+   *
+   * @param loggedInAt when the password was given, in seconds since 1970
+   * @throws TaskFlowError UNAUTHENTICATED when that was too long ago
+   */
+  renew(user: { id: string; tokenVersion: number }, loggedInAt: number): Promise<IssuedToken> {
+    const { audience, expiresInMinutes, renewableDays } = this.#options;
+    const now = nowInSeconds();
+    const expiresAt = Math.min(now + expiresInMinutes * 60, loggedInAt + renewableDays * DAY_SECONDS);
+    if (expiresAt <= now)
+      throw new TaskFlowError('UNAUTHENTICATED', 'This login has gone on for too long; log in again.');
+    return this.#sign({ sub: user.id, ver: user.tokenVersion, auth_time: loggedInAt }, audience, expiresAt);
   }
 
   /** A token that only shows some tasks. */
   issueForWatching(grant: WatchGrant, expiresInMinutes: number): Promise<IssuedToken> {
     const { userId, tokenVersion, apiKeyId, taskIds, tags } = grant;
     const claims = { sub: userId, ver: tokenVersion, key: apiKeyId, ids: taskIds, tags };
-    return this.#sign(claims, this.#watchAudience, expiresInMinutes);
+    return this.#sign(claims, this.#watchAudience, nowInSeconds() + expiresInMinutes * 60);
   }
 
   /** @throws TaskFlowError UNAUTHENTICATED for a token that is expired, forged, or not ours */
@@ -90,24 +117,25 @@ export class AccessTokens {
     }
   }
 
-  async #sign(claims: Record<string, unknown>, audience: string, expiresInMinutes: number): Promise<IssuedToken> {
+  async #sign(claims: Record<string, unknown>, audience: string, expiresAt: number): Promise<IssuedToken> {
     const { keys, issuer } = this.#options;
-    const now = Math.floor(Date.now() / 1_000);
-    const expiresAt = now + expiresInMinutes * 60;
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: keys.algorithm })
       .setIssuer(issuer)
       .setAudience(audience)
-      .setIssuedAt(now)
+      .setIssuedAt(nowInSeconds())
       .setExpirationTime(expiresAt)
       .sign(keys.signing);
     return { token, expiresAt: new Date(expiresAt * 1_000) };
   }
 }
 
+const nowInSeconds = (): number => Math.floor(Date.now() / 1_000);
+
 const toLogin = (payload: JWTPayload): VerifiedToken => {
-  const { sub, exp, ver } = LoginClaims.parse(payload);
-  return { userId: sub, expiresAt: exp, tokenVersion: ver };
+  const { sub, iat, exp, ver, auth_time: loggedInAt = iat } = LoginClaims.parse(payload);
+  const login = { userId: sub, expiresAt: exp, tokenVersion: ver };
+  return loggedInAt === undefined ? login : { ...login, loggedInAt };
 };
 
 /** Also of a token for several audiences, which none of ours is: it lacks the claims. */

@@ -96,12 +96,13 @@ export class Authenticator {
   async #verifyToken(token: VerifiedToken): Promise<Principal> {
     const user = await findTokenState(this.#database, token.userId);
     if (!user || user.tokenVersion !== token.tokenVersion) throw refused('');
-    const { userId, tokenVersion } = token;
+    const { userId, tokenVersion, loggedInAt } = token;
     const principal: Principal = {
       userId,
       scopes: 'all',
       isAdmin: user.isAdmin,
       tokenVersion,
+      ...(loggedInAt === undefined ? {} : { loggedInAt }),
       expiresAtMs: token.expiresAt * 1_000,
     };
     return token.watches ? watcher(principal, token.watches) : principal;

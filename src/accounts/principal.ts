@@ -24,6 +24,8 @@ export interface Principal {
   isAdmin: boolean;
   /** The version of the user's tokens at the time of the login. Undefined for what an API key stands behind. */
   tokenVersion?: number;
+  /** With a login: when the password was given, in seconds since 1970. */
+  loggedInAt?: number;
   /** When the credentials run out, in ms since 1970; Infinity for never. */
   expiresAtMs: number;
   /** With a watch token: the only tasks that may be read. */

@@ -1,6 +1,7 @@
 import { changePassword } from '../accounts/change-password.ts';
 import { deleteAccount } from '../accounts/delete-account.ts';
 import { login } from '../accounts/login.ts';
+import { renewSession } from '../accounts/renew-session.ts';
 import { PasswordSchema, type Session, SignUpSchema, signUp } from '../accounts/sign-up.ts';
 import { builder } from './builder.ts';
 import { callerOf, notAuthenticated, requirePrincipal } from './context.ts';
@@ -73,6 +74,13 @@ builder.mutationFields((t) => ({
     description: 'Gives a token for a password.',
     args: { input: t.arg({ type: LoginInput, required: true, description: 'Who is logging in.' }) },
     resolve: (_root, { input }, { services, address }) => login(services, input, address),
+  }),
+  renewSession: t.field({
+    type: SessionType,
+    description:
+      'A new token in time before the present one expires, without the password; for LOGIN_EXPIRE_DAYS (30) after it was given. The present one goes on to its end.',
+    authScopes: { login: true },
+    resolve: (_root, _args, context) => renewSession(context.services, requirePrincipal(context)),
   }),
   changePassword: t.field({
     type: SessionType,

@@ -62,6 +62,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
+    renewableDays: config.LOGIN_EXPIRE_DAYS,
   });
   const keyUsage = new KeyUsage(database, logger);
   const authenticator = new Authenticator(database, tokens, keyUsage);

@@ -20,7 +20,7 @@ const KEYS = {
 } as const satisfies Record<string, SigningKeys>;
 
 const tokensBy = (keys: SigningKeys) =>
-  new AccessTokens({ keys, issuer: 'taskflow', audience: 'taskflow', expiresInMinutes: 180 });
+  new AccessTokens({ keys, issuer: 'taskflow', audience: 'taskflow', expiresInMinutes: 180, renewableDays: 30 });
 
 interface Wish {
   alg?: string;
@@ -66,7 +66,8 @@ describe.each(Object.entries(KEYS))('a token signed by %s', (algorithm, keys) =>
 
   test('says whose it is, for as long as the setting says', async () => {
     const { token, expiresAt } = await tokens.issue({ id: USER, tokenVersion: 3 });
-    const verified = { userId: USER, tokenVersion: 3, expiresAt: expiresAt.getTime() / 1_000 };
+    const end = expiresAt.getTime() / 1_000;
+    const verified = { userId: USER, tokenVersion: 3, expiresAt: end, loggedInAt: end - 180 * 60 };
     expect(await tokens.verify(token)).toEqual(verified);
     expect(expiresAt.getTime()).toBeGreaterThan(Date.now() + 179 * 60_000);
     expect(expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + 180 * 60_000);
@@ -82,6 +83,30 @@ describe.each(Object.entries(KEYS))('a token signed by %s', (algorithm, keys) =>
 
   test('is refused when it is not signed', async () => {
     await expect(tokens.verify(unsigned())).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+});
+
+describe('a renewed token', () => {
+  const tokens = tokensBy(KEYS.HS256);
+  const user = { id: USER, tokenVersion: 2 };
+  const DAY = 86_400;
+  const ago = (seconds: number): number => Math.floor(Date.now() / 1_000) - seconds;
+
+  test('keeps the time of the password, and lasts as long as a new one', async () => {
+    const loggedInAt = ago(DAY);
+    const { token, expiresAt } = await tokens.renew(user, loggedInAt);
+    expect(await tokens.verify(token)).toMatchObject({ tokenVersion: 2, loggedInAt });
+    expect(expiresAt.getTime()).toBeGreaterThan(Date.now() + 179 * 60_000);
+  });
+
+  test('ends with the days for which the login may go on', async () => {
+    const loggedInAt = ago(30 * DAY - 60);
+    const { expiresAt } = await tokens.renew(user, loggedInAt);
+    expect(expiresAt.getTime()).toBe((loggedInAt + 30 * DAY) * 1_000);
+  });
+
+  test('is not given after them', async () => {
+    expect(() => tokens.renew(user, ago(30 * DAY))).toThrow(expect.objectContaining({ code: 'UNAUTHENTICATED' }));
   });
 });
 

@@ -34,7 +34,7 @@ describe('signing keys', () => {
   ] as const)('of %s are read from files, the public one only where it is named', async (algorithm, pair) => {
     for (const publicKeyFile of ['', publicFile(pair.publicKey)]) {
       const keys = read(algorithm, privateFile(pair.privateKey), publicKeyFile);
-      const tokens = new AccessTokens({ keys, issuer: 'i', audience: 'a', expiresInMinutes: 1 });
+      const tokens = new AccessTokens({ keys, issuer: 'i', audience: 'a', expiresInMinutes: 1, renewableDays: 1 });
       const { token } = await tokens.issue(USER);
       expect(await tokens.verify(token)).toMatchObject({ userId: USER.id });
     }

@@ -245,6 +245,10 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     const seen = await app.call(`{ task(id: "${task.id}") { id } tasks { edges { cursor } } }`, {}, headers);
     expect(seen.data).toEqual({ task: null, tasks: { edges: [] } });
   },
+  renewSession: async () => {
+    const { data } = await (await app.user()).call('mutation { renewSession { user { id } } }');
+    expect(data.renewSession.user.id).not.toBe(owner.id);
+  },
   changePassword: async () => {
     const other = await app.user();
     const change = 'mutation ($current: String!) { changePassword(current: $current, new: "another one") { token } }';

@@ -53,6 +53,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   createApiKey: ['mutation { createApiKey(input: { name: "x", scopes: [KEYS_ADMIN] }) { secret } }', 'KEYS_ADMIN'],
   rotateApiKey: [`mutation { rotateApiKey(id: "${ID}", overlapMinutes: 0) { secret } }`, 'KEYS_ADMIN'],
   createWatchToken: [`mutation { createWatchToken(input: { taskIds: ["${ID}"] }) { token } }`, 'TASKS_READ'],
+  renewSession: ['mutation { renewSession { token } }', 'login'],
   changePassword: ['mutation { changePassword(current: "wrong", new: "long enough") { token } }', 'login'],
   deleteAccount: ['mutation { deleteAccount(password: "wrong") }', 'login'],
   auditLog: ['{ auditLog { edges { cursor } } }', 'admin'],
