@@ -6,9 +6,8 @@ import { withExamples } from './commands/define.ts';
 import { CommandError } from './commands/exit-codes.ts';
 import { endWith, report } from './commands/failure.ts';
 import { addCommands } from './commands/index.ts';
-import { type Config, loadConfig } from './config.ts';
-import type { Logger } from './logger.ts';
-import { exitWith, runProcess } from './run-process.ts';
+import { loadConfig } from './config.ts';
+import { exitWith, runProcess, type Start } from './run-process.ts';
 
 // Each command loads only what it needs: a worker starts without GraphQL and Prisma, in half the time and memory. What it
 // loads is compiled once a machine.
@@ -47,10 +46,10 @@ program
   .description('Runs the GraphQL server. Needs PostgreSQL and Redis.')
   .option('--persisted <file>', 'run only the operations of this file, as PERSISTED_OPERATIONS does')
   .action(({ persisted }: { persisted?: string }) =>
-    runProcess('api', ['database', 'secret'], async (config, logger) => {
+    runProcess('api', ['database', 'secret'], async (config, logger, registry) => {
       const { startApi } = await import('./server/api.ts');
-      const api = await startApi(persisted ? { ...config, PERSISTED_OPERATIONS: persisted } : config, logger);
-      return { stop: () => api.close() };
+      const api = await startApi(persisted ? { ...config, PERSISTED_OPERATIONS: persisted } : config, logger, registry);
+      return { stop: () => api.close(), checkReadiness: api.checkReadiness };
     }),
   );
 
@@ -58,9 +57,9 @@ program
   .command('manager')
   .description('Runs a manager: it records transitions, schedules and repairs. Needs PostgreSQL and Redis.')
   .action(() =>
-    runProcess('manager', ['database'], async (config, logger) => {
+    runProcess('manager', ['database'], async (config, logger, registry) => {
       const { runManager } = await import('../workers/manager/run-manager.ts');
-      return runManager(config, logger);
+      return runManager(config, logger, registry);
     }),
   );
 
@@ -80,9 +79,9 @@ program
       WORKER_CONCURRENCY: options.concurrency,
       WORKER_BUILTINS: options.builtins ? undefined : 'false',
     };
-    const start = async (config: Config, logger: Logger) => {
+    const start: Start = async (config, logger, registry) => {
       const { runWorker } = await import('../workers/sdk/run-worker.ts');
-      return runWorker(config, logger);
+      return runWorker(config, logger, registry);
     };
     return runProcess('worker', [], start, settings);
   });
@@ -100,7 +99,10 @@ program
       return;
     }
     const everyMs = parseInterval(every);
-    await runProcess('janitor', ['database'], (config, logger) => startJanitor(config, logger, { everyMs, isDryRun }));
+    await runProcess('janitor', ['database'], async (config, logger, registry) => {
+      if (registry) (await import('./metrics/janitor-metrics.ts')).measureJanitor(registry);
+      return startJanitor(config, logger, { everyMs, isDryRun });
+    });
   });
 
 program

@@ -313,6 +313,16 @@ const SettingsSchema = z.object({
     'name',
     'What is logged.',
   ),
+  METRICS_PORT: setting(
+    wholeNumberOrNone(0, 65_535),
+    'port',
+    'Where each process answers `/metrics`, `/healthz` and `/readyz`. Empty: nowhere.',
+  ),
+  METRICS_HOST: setting(
+    z.string().default('127.0.0.1'),
+    'address',
+    'The address of that port. Whoever reaches it reads the names of queues and task types: keep it private.',
+  ),
 });
 
 export type Config = Readonly<z.infer<typeof SettingsSchema>>;

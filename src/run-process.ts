@@ -1,11 +1,19 @@
 import { type Config, loadConfig, type Need, readEnvironment } from './config.ts';
 import { TaskFlowError } from './errors.ts';
 import { createLogger, type Logger } from './logger.ts';
+import type { Registry } from './metrics/registry.ts';
+import type { MetricsServer } from './metrics/serve-metrics.ts';
+import type { Readiness } from './readiness.ts';
 
 /** What is told to stop when the process is. */
 export interface Running {
   stop(): Promise<void>;
+  /** Whether it can do its work. Default: as long as it runs. */
+  checkReadiness?(): Promise<Readiness>;
 }
+
+/** @param registry where a process counts what it does; undefined where nobody asks */
+export type Start = (config: Config, logger: Logger, registry?: Registry) => Promise<Running> | Running;
 
 /** Ends with one line on stderr for errors that a person can mend, with a stack for the others. */
 export const exitWith = (error: unknown): never => {
@@ -30,13 +38,15 @@ const SAME_SIGNAL_MS = 1_000;
 export const runProcess = async (
   name: string,
   needs: readonly Need[],
-  start: (config: Config, logger: Logger) => Promise<Running> | Running,
+  start: Start,
   settings: Record<string, string | undefined> = {},
 ): Promise<void> => {
   const given = Object.entries(settings).filter(([, value]) => value !== undefined);
   const config = loadConfig(needs, { ...readEnvironment(), ...Object.fromEntries(given) });
   const logger = createLogger(config.LOG_LEVEL, name);
-  const running = await start(config, logger);
+  const metrics = await openMetrics(config, name, logger);
+  const running = await start(config, logger, metrics?.registry);
+  metrics?.readyWhen(async () => running.checkReadiness?.() ?? { isReady: true, parts: {} });
   let stoppingSince: number | undefined;
   const stop = (reason: string): void => {
     if (stoppingSince !== undefined) {
@@ -46,6 +56,7 @@ export const runProcess = async (
     stoppingSince = performance.now();
     logger.info({ reason }, 'stopping');
     setTimeout(() => process.exit(1), MAX_STOP_MS).unref();
+    metrics?.stopping();
     running.stop().then(
       () => {
         logger.info('stopped');
@@ -61,4 +72,11 @@ export const runProcess = async (
   process.on('SIGINT', () => stop('SIGINT'));
   if (process.channel) process.on('disconnect', () => stop('its parent is gone'));
   logger.info('started');
+};
+
+/** Loads nothing of it where nobody asks for it. */
+const openMetrics = async (config: Config, name: string, logger: Logger): Promise<MetricsServer | undefined> => {
+  if (config.METRICS_PORT === undefined) return undefined;
+  const { serveMetrics } = await import('./metrics/serve-metrics.ts');
+  return serveMetrics(config, name, logger);
 };

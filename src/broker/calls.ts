@@ -165,3 +165,28 @@ export const setEpoch = defineFunction({
   reply: (raw) => raw === 1,
 });
 export const missing = defineFunction({ name: 'missing', args: [], items: ['id'], reply: toStrings });
+/** How full a shard is. */
+export interface ShardFigures {
+  /** Entries of the event stream that are not recorded yet. */
+  entries: number;
+  /** How old the oldest of them is; 0 where none waits. */
+  lagMs: number;
+  /** "<queue>|<STATUS>" and how many tasks. */
+  counts: [string, number][];
+  /** Of each line: its queue, and the ids that are next. */
+  lines: { queue: string; ids: string[] }[];
+}
+export const inspect = defineFunction({
+  name: 'inspect',
+  args: ['maxLines'],
+  items: [],
+  reply: (raw): ShardFigures => {
+    const [entries, age, counts, lines] = raw as [number, string, string[], string[]];
+    return {
+      entries,
+      lagMs: Number(age),
+      counts: pairs(counts).map(([field, n]) => [field, Number(n)]),
+      lines: pairs(lines).map(([queue, ids]) => ({ queue, ids: ids === '' ? [] : ids.split(',') })),
+    };
+  },
+});

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import type { Config } from '../config.ts';
 import { Prisma, PrismaClient } from './generated/client/client.ts';
 
@@ -32,21 +33,31 @@ const statementName = ({ sql }: { sql: string }): string => {
   return name ?? UNNAMED;
 };
 
+const pools = new WeakMap<PrismaClient, pg.Pool>();
+
+/** The connections of a database that `openDatabase` opened. @throws Error for another one */
+export const poolOf = (database: Database): pg.Pool => {
+  const pool = pools.get(database);
+  if (!pool) throw new Error('this database was not opened here');
+  return pool;
+};
+
 /** Opens a pool; connections are made when they are first needed. The caller calls `$disconnect()`. */
 export const openDatabase = (options: DatabaseOptions): Database => {
-  const adapter = new PrismaPg(
-    {
-      connectionString: options.url,
-      max: options.poolSize,
-      connectionTimeoutMillis: options.timeoutMs,
-      statement_timeout: options.timeoutMs,
-      query_timeout: options.timeoutMs + 500,
-      keepAlive: true,
-    },
-    { statementNameGenerator: statementName },
-  );
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    connectionTimeoutMillis: options.timeoutMs,
+    statement_timeout: options.timeoutMs,
+    query_timeout: options.timeoutMs + 500,
+    keepAlive: true,
+  });
+  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: statementName });
   // By itself Prisma gives up after 2 s without a free connection, which a burst of transactions can take.
-  return new PrismaClient({ adapter, transactionOptions: { maxWait: options.timeoutMs, timeout: options.timeoutMs } });
+  const transactionOptions = { maxWait: options.timeoutMs, timeout: options.timeoutMs };
+  const database = new PrismaClient({ adapter, transactionOptions });
+  pools.set(database, pool);
+  return database;
 };
 
 /** The database that the settings name. */

@@ -52,6 +52,7 @@ export class OwnerFeed {
   readonly #byTask = new Map<string, Set<Listener>>();
   readonly #ahead = new Map<number, Change>();
   #position: number | undefined;
+  #delivered = 0;
   #holeTimer: NodeJS.Timeout | undefined;
   #filling: Promise<void> | undefined;
 
@@ -63,6 +64,15 @@ export class OwnerFeed {
   /** The last position that was delivered. */
   get position(): number {
     return this.#position ?? 0;
+  }
+
+  /** How many times it has handed a change to a subscriber. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  get subscribers(): number {
+    return this.#listeners.size;
   }
 
   /** It has begun, and nobody listens. */
@@ -164,6 +174,7 @@ export class OwnerFeed {
     for (const { mailbox } of this.#ofAllTasks) mailbox.push(change);
     const listeners = this.#byTask.get(change.taskId);
     if (listeners) for (const { mailbox } of listeners) mailbox.push(change);
+    this.#delivered += this.#ofAllTasks.size + (listeners?.size ?? 0);
   }
 
   #deliverAhead(): void {

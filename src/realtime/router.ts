@@ -71,6 +71,8 @@ export class RealtimeRouter {
   readonly #listened = new Map<(prefix: string, lane: string) => string, Listened>();
   readonly #lanes: { name: string; pubsub: RedisPubSub; connections: Redis[] }[];
   readonly #check: NodeJS.Timeout;
+  /** By feeds that are gone. */
+  #deliveredBefore = 0;
 
   constructor(broker: Broker, options: RouterOptions) {
     this.#broker = broker;
@@ -80,6 +82,17 @@ export class RealtimeRouter {
       () => void this.#findLostMessages(),
       options.checkIntervalMs ?? CHECK_INTERVAL_MS,
     ).unref();
+  }
+
+  /** How many subscribers there are, and how many changes they were handed since the beginning. */
+  figures(): { subscribers: number; delivered: number } {
+    let subscribers = 0;
+    let delivered = this.#deliveredBefore;
+    for (const feed of this.#ready.values()) {
+      subscribers += feed.subscribers;
+      delivered += feed.delivered;
+    }
+    return { subscribers, delivered };
   }
 
   /**
@@ -234,6 +247,7 @@ export class RealtimeRouter {
     for (const [ownerId, feed] of this.#ready) {
       if (!feed.isIdle) continue;
       feed.stop();
+      this.#deliveredBefore += feed.delivered;
       this.#ready.delete(ownerId);
       this.#feeds.delete(ownerId);
     }

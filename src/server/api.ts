@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { checkServers } from '../broker/check-servers.ts';
 import type { Config } from '../config.ts';
-import { TaskFlowError } from '../errors.ts';
+import { listen } from '../http-server.ts';
 import type { Logger } from '../logger.ts';
+import type { Registry } from '../metrics/registry.ts';
+import type { Readiness } from '../readiness.ts';
 import { createAddressReader } from './client-address.ts';
 import { AllowedOrigins } from './cross-site.ts';
 import { createGraphQLServer, createMask, GRAPHQL_PATH } from './graphql-server.ts';
@@ -16,6 +19,7 @@ export interface Api {
   port: number;
   /** "http://127.0.0.1:4000", without a path. */
   url: string;
+  checkReadiness(): Promise<Readiness>;
   /** Ends subscriptions, lets requests finish, then closes the connections to PostgreSQL and Redis. */
   close(): Promise<void>;
 }
@@ -31,31 +35,32 @@ const CHECK_MS = 1_000;
  * Starts an api process: GraphQL over HTTP, WebSocket and Server-Sent Events, and its health. It starts without waiting for
  * PostgreSQL and Redis; /readyz says when they are there.
  *
+ * @param registry where it counts what it does. Default: nobody asks
  * @throws TaskFlowError CONFLICT when the port is in use, BAD_USER_INPUT for a bad file of persisted operations
  */
-export const startApi = async (config: Config, logger: Logger): Promise<Api> => {
+export const startApi = async (config: Config, logger: Logger, registry?: Registry): Promise<Api> => {
   const persisted = config.PERSISTED_OPERATIONS ? PersistedOperations.load(config.PERSISTED_OPERATIONS) : undefined;
   const services = openServices(config, logger);
-  const yoga = createGraphQLServer(services, config, persisted);
+  const measured = registry && (await import('./measure-api.ts')).measureApi(registry, services);
+  const yoga = createGraphQLServer(services, config, persisted, measured?.graphql);
   const front = {
     yoga,
     services,
     persisted,
+    metrics: measured?.graphql,
     maskError: createMask(services, config),
     readAddress: createAddressReader(config.TRUSTED_PROXIES, logger),
     origins: new AllowedOrigins(config.CORS_ORIGINS),
   };
   const server = createServer(timeouts(config), createRoutes(front, config));
   const sockets = serveSockets(server, front, config);
-  try {
-    await listen(server, config);
-  } catch (error) {
+  measured?.showSockets(() => sockets.size);
+  const url = await listen(server, config.HOST, config.PORT, 'PORT').catch(async (error) => {
     await services.endSubscriptions();
     await services.close();
     throw error;
-  }
+  });
   const { port } = server.address() as AddressInfo;
-  const url = `http://${hostOf(config.HOST)}:${port}`;
   logger.info({ url: `${url}${GRAPHQL_PATH}` }, 'the api listens');
   const close = async (): Promise<void> => {
     const closed = closeServer(server);
@@ -64,7 +69,7 @@ export const startApi = async (config: Config, logger: Logger): Promise<Api> => 
     await closed;
     await services.close();
   };
-  return { port, url, close };
+  return { port, url, checkReadiness: () => checkServers(services), close };
 };
 
 /** A client that sends byte by byte holds its connection no longer than this. Answers may take as long as they like. */
@@ -73,17 +78,6 @@ const timeouts = ({ REQUEST_TIMEOUT_MS }: Config): ServerOptions => ({
   headersTimeout: Math.ceil(REQUEST_TIMEOUT_MS / 3),
   connectionsCheckingInterval: Math.min(REQUEST_TIMEOUT_MS, CHECK_MS),
 });
-
-const listen = async (server: Server, { HOST, PORT }: Config): Promise<void> => {
-  server.listen(PORT, HOST);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE') throw error;
-    throw new TaskFlowError('CONFLICT', `Port ${PORT} is in use; set PORT to another one.`, {}, { cause: error });
-  }
-};
 
 /** Stops listening, and waits for requests that are under way. */
 const closeServer = async (server: Server): Promise<void> => {
@@ -95,10 +89,4 @@ const closeServer = async (server: Server): Promise<void> => {
   await closed;
   clearInterval(sweep);
   clearTimeout(timer);
-};
-
-/** An address that can be opened: "every interface" cannot. */
-const hostOf = (host: string): string => {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 };

@@ -6,9 +6,11 @@ import type { Context, Services } from '../graphql/context.ts';
 import { createErrorMask } from '../graphql/mask-errors.ts';
 import { limitQueries } from '../graphql/query-limits.ts';
 import { schema } from '../graphql/schema.ts';
+import type { GraphQLMetrics } from '../metrics/graphql-metrics.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
 import { endWithCredentials } from './end-with-credentials.ts';
+import { measureOperations } from './measure-operations.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { pagePolicy } from './security-headers.ts';
 
@@ -47,11 +49,13 @@ export const createMask = ({ logger }: Services, { MAX_REQUEST_BYTES, INTROSPECT
  * GraphQL over HTTP and Server-Sent Events, with GraphiQL; sockets and plain POSTs use its engine.
  *
  * @param persisted the only operations that run. Default: any
+ * @param metrics counts operations. Default: nobody does
  */
 export const createGraphQLServer = (
   services: Services,
   settings: GraphQLSettings,
   persisted?: PersistedOperations,
+  metrics?: GraphQLMetrics,
 ): GraphQLServer => {
   const maskError = createMask(services, settings);
   return createYoga<OperationContext, Context>({
@@ -69,6 +73,7 @@ export const createGraphQLServer = (
       limitQueries({ introspection: settings.INTROSPECTION }),
       endWithCredentials(services.sessions),
       lockPage(),
+      ...(metrics ? [measureOperations(metrics)] : []),
     ],
     maxRequestBodySize: settings.MAX_REQUEST_BYTES,
     parserAndValidationCache: true,

@@ -2,16 +2,20 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerR
 import { pipeline } from 'node:stream/promises';
 import { type DocumentNode, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import type { Services } from '../graphql/context.ts';
+import type { GraphQLMetrics } from '../metrics/graphql-metrics.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
 import { GRAPHQL_PATH, type GraphQLServer, type OperationContext } from './graphql-server.ts';
 import { httpOf, toAnswer } from './http-extension.ts';
+import { codeOf } from './measure-operations.ts';
 
 /** What answers plain POSTs. */
 export interface PlainFront {
   yoga: GraphQLServer;
   services: Services;
   maskError: (error: unknown) => GraphQLError;
+  /** Undefined where nobody asks for them. */
+  metrics?: GraphQLMetrics | undefined;
 }
 
 /** What a client sends with an ordinary operation. */
@@ -48,7 +52,7 @@ export const isPlainPost = ({ method, url, headers }: IncomingMessage, maxBytes:
  * @param address the client's
  */
 export const answerPlainPost = async (
-  { yoga, services, maskError }: PlainFront,
+  { yoga, services, maskError, metrics }: PlainFront,
   request: IncomingMessage,
   response: ServerResponse,
   address: string,
@@ -58,7 +62,11 @@ export const answerPlainPost = async (
     readBody(request),
     admit(services, credentials, address).catch(maskError),
   ]);
-  if (admitted instanceof GraphQLError) return send(response, { errors: [admitted] });
+  if (admitted instanceof GraphQLError) {
+    const refusal = { errors: [admitted] };
+    metrics?.refused(codeOf(refusal));
+    return send(response, refusal);
+  }
   const params = parseParams(body);
   const execute = params && (await prepare(yoga, { admitted, address }, params));
   if (!execute) return answerByYoga(yoga, { admitted, address }, request.headers, body, response);

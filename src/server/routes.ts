@@ -1,9 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { checkServers } from '../broker/check-servers.ts';
 import type { Config } from '../config.ts';
+import { answerJson } from '../http-server.ts';
 import type { ReadAddress } from './client-address.ts';
 import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
-import { answerJson, checkReadiness } from './health.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { answerPlainPost, isPlainPost, type PlainFront } from './plain-post.ts';
 import { setSecurityHeaders } from './security-headers.ts';
@@ -31,7 +32,7 @@ export const createRoutes =
   };
 
 const answerReadiness = async (services: RunningServices, response: ServerResponse): Promise<void> => {
-  const readiness = await checkReadiness(services);
+  const readiness = await checkServers(services);
   answerJson(response, readiness.isReady ? 200 : 503, readiness);
 };
 

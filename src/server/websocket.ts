@@ -9,6 +9,7 @@ import { admit, identify } from './admission.ts';
 import { credentialsOfParams } from './credentials.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
 import { toAnswer, withoutHttp } from './http-extension.ts';
+import { codeOf } from './measure-operations.ts';
 import type { Front } from './routes.ts';
 import { WaitingSockets } from './waiting-sockets.ts';
 
@@ -30,6 +31,8 @@ interface Extra {
 type State = SocketState<Record<string, unknown>, Extra>;
 
 export interface SocketServer {
+  /** How many are open. */
+  readonly size: number;
   /** Closes all sockets with "service restart": clients come back by themselves. */
   close(): void;
 }
@@ -51,6 +54,9 @@ export const serveSockets = (http: Server, front: Front, config: Config): Socket
     });
   });
   return {
+    get size() {
+      return server.clients.size;
+    },
     close: () => {
       for (const socket of server.clients) socket.close(CLOSE_CODES.RESTARTING, 'Service restart');
       server.close();
@@ -78,12 +84,17 @@ const makeProtocol = (front: Front, waiting: WaitingSockets, maxSubscriptions: n
     execute: (args) => (args.rootValue as Engine).execute(args),
     subscribe: (args) => (args.rootValue as Engine).subscribe(args),
     onSubscribe: async (state, _id, payload) => {
+      const refused = (errors: readonly GraphQLError[]): readonly GraphQLError[] => {
+        front.metrics?.refused(codeOf({ errors }));
+        return errors;
+      };
       try {
         // This one is among them already.
         if (Object.keys(state.subscriptions).length > maxSubscriptions) throw tooMany(maxSubscriptions);
-        return await prepare(front, state, payload);
+        const prepared = await prepare(front, state, payload);
+        return 'schema' in prepared ? prepared : refused(prepared);
       } catch (error) {
-        return [front.maskError(error)];
+        return refused([front.maskError(error)]);
       }
     },
     onNext: (_state, _id, _payload, _args, result) => toAnswer(result as ExecutionResult),

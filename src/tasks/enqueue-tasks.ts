@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { enqueue } from '../broker/calls.ts';
 import { encodeHead } from '../broker/event-stream.ts';
 import type { Broker, Lane, Shard } from '../broker/lanes.ts';
+import { enqueueFailed } from '../diagnostics.ts';
 import type { Change } from '../realtime/change.ts';
 import { publishChanges } from '../realtime/publish.ts';
 import type { NewTask } from './new-task.ts';
@@ -74,7 +75,10 @@ export const inChunks = <T extends Pick<Enqueueable, 'payload' | 'parents'>>(tas
  * @returns whether Redis has them all. If not, their outbox row stays and the reconciler does it.
  */
 export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: Logger): Promise<boolean> => {
-  if (epoch === undefined) return false;
+  if (epoch === undefined) {
+    enqueueFailed.publish({ tasks: tasks.length });
+    return false;
+  }
   const calls: Promise<unknown>[] = [];
   for (const chunk of inChunks(tasks)) {
     const items = chunk.map((task) => ({
@@ -88,9 +92,10 @@ export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: 
   }
   const outcomes = await Promise.allSettled(calls);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed)
-    logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
-  return failed === undefined;
+  if (!failed) return true;
+  enqueueFailed.publish({ tasks: tasks.length });
+  logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
+  return false;
 };
 
 /** What the first transition of a task looks like to subscribers. */

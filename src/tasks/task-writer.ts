@@ -4,6 +4,7 @@ import { endedParentsChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
+import { tasksWritten, transitionsWritten } from '../diagnostics.ts';
 import type { Change } from '../realtime/change.ts';
 import {
   announceTasks,
@@ -90,8 +91,11 @@ export class TaskWriter {
     const batches = groupByShard(this.#broker, tasks.filter(isForBroker), (shard) => epochs.get(shard.id));
     const outbox = batches.map(toOutboxRow);
     const doneIds = this.#doneOutboxIds.splice(0);
+    const startedAt = performance.now();
     try {
       const { feeds, at } = await insertTasks(session, tasks, outbox, doneIds);
+      if (tasksWritten.hasSubscribers)
+        tasksWritten.publish({ tasks: tasks.length, durationMs: performance.now() - startedAt });
       const bases = new Map(feeds.map(({ ownerId, base }) => [ownerId, base]));
       const { places } = placesByOwner(tasks);
       const toChange = (task: NewTask, i: number): Change =>
@@ -211,6 +215,7 @@ export class TaskWriter {
 
   /** @param outboxIds of each batch: deleted once Redis has its tasks */
   #handOver(changes: readonly Change[], batches: readonly ShardBatch[], outboxIds: readonly string[][]): void {
+    if (transitionsWritten.hasSubscribers) transitionsWritten.publish(changes);
     // Announced first, on the same connection: no worker can be faster than this message.
     const announced = announceTasks(this.#broker, changes, this.#logger);
     const enqueued = batches.map(async (batch, i) => {

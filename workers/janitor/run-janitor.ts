@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, loadConfig } from '../../src/config.ts';
+import { janitorRan } from '../../src/diagnostics.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { cleanUp } from './janitor.ts';
 import { describeSummary, type Summary } from './summary.ts';
@@ -44,10 +45,16 @@ export const startJanitor = (
   const { signal } = stopping;
   const repeat = async (): Promise<void> => {
     while (!signal.aborted) {
+      const startedAt = performance.now();
+      const tell = (outcome: 'done' | 'failed' | 'skipped'): void =>
+        janitorRan.publish({ outcome, durationMs: performance.now() - startedAt });
       try {
-        say(await cleanUp({ config, isDryRun, signal }), logger);
+        const summary = await cleanUp({ config, isDryRun, signal });
+        say(summary, logger);
+        tell(summary ? (summary.failures.length > 0 ? 'failed' : 'done') : 'skipped');
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'could not clean up; will try again');
+        tell('failed');
       }
       await delay(everyMs, undefined, { signal }).catch(() => {});
     }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { reap } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
+import { leasesExpired } from '../../src/diagnostics.ts';
 
 /** Attempts taken back in one call. */
 const LIMIT = 500;
@@ -11,6 +12,7 @@ export const reapExpired = async (shard: Shard): Promise<number> => {
   for (;;) {
     const reaped = await reap(shard, { limit: LIMIT });
     total += reaped;
+    if (reaped > 0) leasesExpired.publish({ attempts: reaped });
     if (reaped < LIMIT) return total;
   }
 };

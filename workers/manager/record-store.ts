@@ -2,6 +2,7 @@ import type { StreamedTransition } from '../../src/broker/event-stream.ts';
 import { plainArray, textArray } from '../../src/database/array-literal.ts';
 import { type Database, type DatabaseSession, Prisma } from '../../src/database/client.ts';
 import type { Change } from '../../src/realtime/change.ts';
+import { createdAtMs } from '../../src/task-id.ts';
 import { hasEnded, isLegalMove, type TaskStatus } from '../../src/tasks/task-state.ts';
 import { placesByOwner } from '../../src/tasks/task-store.ts';
 
@@ -70,9 +71,6 @@ interface MinuteCount {
   cancelled: number;
   totalMs: number;
 }
-
-/** The first 48 bits of a UUIDv7 are the ms of its making. */
-const createdAtMs = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 
 /** What ended, per queue and minute; sorted, so that two recorders that count the same minutes cannot lock each other out. */
 export const countEnded = (transitions: readonly StreamedTransition[]): MinuteCount[] => {

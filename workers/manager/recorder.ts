@@ -5,6 +5,7 @@ import { decodeEntry, type EntryId, type StreamEntry, type StreamedTransition } 
 import { eventsKey } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, sqlState } from '../../src/database/client.ts';
+import { batchRecorded } from '../../src/diagnostics.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
 import { inTime } from './in-time.ts';
@@ -143,7 +144,9 @@ export class Recorder {
   async #record(entries: readonly StreamEntry[], signal: AbortSignal): Promise<void> {
     await this.#untilWritten(() => this.#side.record(entries), signal);
     for (const batch of toBatches(entries)) {
+      const startedAt = performance.now();
       const recorded = await this.#untilWritten(() => this.#write(batch.transitions), signal);
+      if (batchRecorded.hasSubscribers) this.#tell(recorded, performance.now() - startedAt);
       if (recorded.hasEndedParents) this.#onEndedParents();
       // Publishing overlaps with the next statement, and no more than that: its failure must be met soon.
       await this.#publishing;
@@ -151,6 +154,11 @@ export class Recorder {
       this.#publishing.catch(() => undefined); // Met by the next await.
     }
     await this.#untilWritten(() => this.#side.flush(), signal);
+  }
+
+  #tell({ changes, refused }: Recorded, durationMs: number): void {
+    if (changes.length + refused.length === 0) return;
+    batchRecorded.publish({ shardId: this.#shard.id, transitions: changes, refused: refused.length, durationMs });
   }
 
   /** While PostgreSQL is away the batch waits here, and later ones in the stream; the term goes on. */

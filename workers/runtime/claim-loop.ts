@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type Claim, claim } from '../../src/broker/calls.ts';
 import { wakeKey } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import { tasksClaimed } from '../../src/diagnostics.ts';
 import { ShardSource } from './shard-source.ts';
 import type { ClaimSlots } from './slots.ts';
 
@@ -119,8 +120,11 @@ export class ClaimLoop {
     const { slots, accept, onRecovered, logger } = this.#options;
     source.beginClaim();
     slots.reserve(limit);
+    const startedAt = performance.now();
     try {
       const claims = await this.#claim(source.shard, limit, isLowFirst).finally(() => slots.unreserve(limit));
+      if (tasksClaimed.hasSubscribers)
+        tasksClaimed.publish({ tasks: claims.length, durationMs: performance.now() - startedAt });
       accept(source.shard, claims);
       if (source.hasFailed) onRecovered(source.shard);
       source.endClaim(claims.length === limit);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../src/broker/calls.ts';
+import { attemptEnded, type EndedAttempt } from '../../src/diagnostics.ts';
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -25,9 +26,19 @@ export interface ExecutorOptions {
 
 /** Runs one attempt: load, validate, run, encode, report. Never throws, and reports each attempt once. */
 export const execute = async (attempt: Attempt, options: ExecutorOptions): Promise<void> => {
+  const startedAt = attemptEnded.hasSubscribers ? performance.now() : 0;
   const outcome = await outcomeOf(attempt, options);
   logFailure(attempt, outcome, options.logger);
-  options.report(attempt, encode(outcome, options.maxResultBytes));
+  const report = encode(outcome, options.maxResultBytes);
+  if (attemptEnded.hasSubscribers) attemptEnded.publish(describeEnd(attempt, report, performance.now() - startedAt));
+  options.report(attempt, report);
+};
+
+const describeEnd = ({ claim, isLost }: Attempt, report: Report, durationMs: number): EndedAttempt => {
+  const failed =
+    report.kind === 'fail' && report.retry === '1' && claim.attempt < claim.maxAttempts ? 'retried' : 'failed';
+  const reported = report.kind === 'complete' ? 'completed' : report.kind === 'release' ? 'released' : failed;
+  return { type: claim.type, outcome: isLost ? 'lost' : reported, durationMs };
 };
 
 const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {

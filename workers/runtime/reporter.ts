@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { complete, fail, release } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
+import { attemptsReported } from '../../src/diagnostics.ts';
 import type { Attempt } from './attempt.ts';
 import { Outbox, type OutboxEntry, type OutboxOptions } from './outbox.ts';
 import type { Slots } from './slots.ts';
@@ -101,7 +102,7 @@ export class Reporter {
   #wire<Item>(shard: Shard, send: OutboxOptions<Item>['send']): OutboxOptions<Item> {
     let isAway = false;
     return {
-      send,
+      send: measured(send),
       onAccepted: (entries, lostIds) => this.#free(entries, lostIds),
       onDropped: (entries) => this.#drop(entries.map(({ attempt }) => attempt)),
       onStep: (error) => {
@@ -130,3 +131,15 @@ export class Reporter {
     this.#options.onStep();
   }
 }
+
+const measured =
+  <Item>(send: OutboxOptions<Item>['send']): OutboxOptions<Item>['send'] =>
+  async (items) => {
+    const startedAt = performance.now();
+    const lostIds = await send(items);
+    if (attemptsReported.hasSubscribers) {
+      const durationMs = performance.now() - startedAt;
+      attemptsReported.publish({ attempts: items.length, lost: lostIds.length, durationMs });
+    }
+    return lostIds;
+  };

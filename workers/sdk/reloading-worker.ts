@@ -23,7 +23,13 @@ const SETTLE_MS = 100;
  * on in the old one until it ends. A version that cannot be loaded changes nothing but the log. What was loaded stays in
  * memory: this is for development.
  */
-export const startReloading = ({ folder, tasks, load, start, logger }: ReloadingOptions): Pick<Worker, 'stop'> => {
+export const startReloading = ({
+  folder,
+  tasks,
+  load,
+  start,
+  logger,
+}: ReloadingOptions): Pick<Worker, 'stop' | 'running'> => {
   let current = start(tasks);
   let timer: NodeJS.Timeout | undefined;
   let reloading = Promise.resolve();
@@ -48,6 +54,9 @@ export const startReloading = ({ folder, tasks, load, start, logger }: Reloading
   });
   watcher.on('error', (err) => logger.error({ err }, 'the folder of tasks cannot be watched any more'));
   return {
+    get running() {
+      return [current, ...draining].reduce((sum, worker) => sum + worker.running, 0);
+    },
     stop: async (options: StopOptions) => {
       clearTimeout(timer);
       watcher.close();

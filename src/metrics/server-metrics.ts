@@ -1,0 +1,57 @@
+import { Gauge } from 'prom-client';
+import type { Registry } from './registry.ts';
+
+/** What a pool of PostgreSQL connections says of itself, as `pg.Pool` does. */
+export interface PoolFigures {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+  readonly options: { readonly max?: number | undefined };
+}
+
+/** Shows how the pool of this process is used. */
+export const showPool = (registry: Registry, pool: PoolFigures): void => {
+  const registers = [registry];
+  new Gauge({
+    name: 'taskflow_database_pool_connections',
+    help: 'Open connections to PostgreSQL, by what they do: "used" or "idle".',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.set({ state: 'used' }, pool.totalCount - pool.idleCount);
+      this.set({ state: 'idle' }, pool.idleCount);
+    },
+  });
+  new Gauge({
+    name: 'taskflow_database_pool_waiting',
+    help: 'Statements that wait for a free connection.',
+    registers,
+    collect() {
+      this.set(pool.waitingCount);
+    },
+  });
+  new Gauge({
+    name: 'taskflow_database_pool_max_connections',
+    help: 'The most that the pool may open (DATABASE_POOL_SIZE).',
+    registers,
+  }).set(pool.options.max ?? 0);
+};
+
+/** A lane's connection, as ioredis has it. */
+interface LaneConnection {
+  readonly name: string;
+  readonly redis: { readonly status: string };
+}
+
+/** Shows whether this process is connected to Redis. */
+export const showLanes = (registry: Registry, lanes: readonly LaneConnection[]): void => {
+  new Gauge({
+    name: 'taskflow_redis_connected',
+    help: '1 while this process is connected to the Redis of the lane, else 0.',
+    labelNames: ['lane'],
+    registers: [registry],
+    collect() {
+      for (const { name, redis } of lanes) this.set({ lane: name }, redis.status === 'ready' ? 1 : 0);
+    },
+  });
+};
