@@ -12,8 +12,16 @@ import { startRedis } from './redis.ts';
 import type { LocalServer } from './server-process.ts';
 
 const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url));
-/** In this order they are stopped: the manager records what the worker reports last. */
-const PROCESSES = [['worker'], ['api'], ['manager'], ['janitor', '--every', '1h']] as const;
+/**
+ * In this order they are stopped: the manager records what the worker reports last. They serve their metrics on ports that
+ * follow each other, the api on the first.
+ */
+const PROCESSES = [
+  { command: ['worker'], metricsOffset: 2 },
+  { command: ['api'], metricsOffset: 0 },
+  { command: ['manager'], metricsOffset: 1 },
+  { command: ['janitor', '--every', '1h'], metricsOffset: 3 },
+] as const;
 const READY_TIMEOUT_MS = 60_000;
 const RESTART_MS = 1_000;
 
@@ -33,6 +41,8 @@ export interface StackOptions {
   port: number;
   /** The folder that tasks may read files from. */
   filesDir: string;
+  /** Of the api's metrics; the manager, the worker and the janitor take the next ones. Default: none are served. */
+  metricsPort?: number | undefined;
   /** Told in one line what happens. */
   say: (line: string) => void;
 }
@@ -73,8 +83,10 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const env = settingsFor(options, postgres, redis);
     await migrate(env);
     say('Starting api, manager, worker and janitor …');
-    for (const command of PROCESSES)
-      children.push(new SupervisedProcess(command, env, join(home, 'logs', `${command[0]}.log`), say));
+    for (const { command, metricsOffset } of PROCESSES) {
+      const childEnv = { ...env, ...metricsSetting(options, metricsOffset) };
+      children.push(new SupervisedProcess(command, childEnv, join(home, 'logs', `${command[0]}.log`), say));
+    }
     const url = `http://localhost:${port}`;
     await untilReady(url, children);
     const failed = Promise.race([
@@ -106,6 +118,10 @@ const settingsFor = (
   PORT: String(port),
   FILES_DIR: filesDir,
 });
+
+/** 0 means a free port, for each of them. */
+const metricsSetting = ({ metricsPort }: StackOptions, offset: number): NodeJS.ProcessEnv =>
+  metricsPort ? { METRICS_PORT: String(metricsPort + offset) } : {};
 
 const migrate = async (env: NodeJS.ProcessEnv): Promise<void> => {
   try {

@@ -16,10 +16,11 @@ const say = (line: string): void => {
  * @throws TaskFlowError of one line when something is missing or in use
  */
 export const runUp = async ({ sample }: { sample: boolean }): Promise<void> => {
-  const { TASKFLOW_HOME, PORT, FILES_DIR } = loadConfig();
+  const { TASKFLOW_HOME, PORT, FILES_DIR, METRICS_PORT: metricsPort } = loadConfig();
   const home = resolve(TASKFLOW_HOME);
   const interrupted = untilInterrupted();
-  const starting = startStack({ home, port: PORT || (await freePort()), filesDir: FILES_DIR || sampleFolder(), say });
+  const port = PORT || (await freePort());
+  const starting = startStack({ home, port, filesDir: FILES_DIR || sampleFolder(), metricsPort, say });
   const stack = await Promise.race([starting, interrupted]);
   if (stack === undefined) return stopAll(await starting);
   try {

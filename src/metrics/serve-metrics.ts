@@ -11,7 +11,6 @@ export interface MetricsServer {
   readyWhen(check: () => Promise<Readiness>): void;
   /** From now on /readyz says no. */
   stopping(): void;
-  close(): void;
 }
 
 const says = (state: string) => async (): Promise<Readiness> => ({ isReady: false, parts: { process: state } });
@@ -44,10 +43,6 @@ export const serveMetrics = async (
     },
     stopping: () => {
       check = says('stopping');
-    },
-    close: () => {
-      server.close();
-      server.closeAllConnections();
     },
   };
 };
