@@ -72,6 +72,9 @@ export type Reach = string | undefined | WatchedTasks;
 /** As `reachOf`, for reading and watching, where watch tokens are let in. Use cases pass it to `isWithinReach`. */
 export const readingReachOf = (principal: Principal): Reach => principal.watched ?? reachOf(principal);
 
+/** Whose tasks a reach has; undefined for everybody's. */
+export const ownerOfReach = (reach: Reach): string | undefined => (typeof reach === 'object' ? reach.ownerId : reach);
+
 export const isWithinReach = (
   reach: Reach,
   task: { id: string; ownerId: string; tags: readonly string[] },

@@ -1,6 +1,6 @@
 import { readingReachOf } from '../accounts/principal.ts';
 import { badInput } from '../errors.ts';
-import { cursorOfChange, type WatchedChange, watchChanges } from '../tasks/watch-changes.ts';
+import { cursorOfChange, readChangesCursor, type WatchedChange, watchChanges } from '../tasks/watch-changes.ts';
 import { toEvent, watchTask, watchTaskEvents } from '../tasks/watch-tasks.ts';
 import { builder } from './builder.ts';
 import { requireReader } from './context.ts';
@@ -25,6 +25,15 @@ const TaskChangeType = builder.objectRef<WatchedChange>('TaskChange').implement(
     }),
   }),
 });
+
+builder.queryFields((t) => ({
+  taskChangesCursor: t.string({
+    description:
+      'The cursor of the last change so far. Whoever asks for it, then loads anything about tasks in a later request, and then follows taskChanges(after: <this>) has missed nothing. A page of `tasks` has one of its own, in the same request.',
+    authScopes: { reader: true },
+    resolve: (_root, _args, context) => readChangesCursor(context.services.database, requireReader(context).userId),
+  }),
+}));
 
 builder.subscriptionFields((t) => ({
   taskUpdated: t.field({

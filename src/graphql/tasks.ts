@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { readingReachOf } from '../accounts/principal.ts';
+import { ownerOfReach, readingReachOf } from '../accounts/principal.ts';
 import { type BackoffInput, decodeBackoff } from '../tasks/backoff.ts';
 import { DEFAULT_PAGE, findTask, findTasks, LARGE_PARTS, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
 import { MAX_PARENTS, MAX_TASKS_AT_ONCE } from '../tasks/new-task.ts';
@@ -9,6 +9,7 @@ import { TASK_STATUSES, type TaskPriority } from '../tasks/task-state.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';
 import { DEFAULT_MAX_ATTEMPTS } from '../tasks/type-defaults.ts';
 import { waitReasonOf } from '../tasks/wait-reason.ts';
+import { readChangesCursor } from '../tasks/watch-changes.ts';
 import type { WatchedEvent } from '../tasks/watch-tasks.ts';
 import { builder, type SchemaTypes } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
@@ -258,13 +259,27 @@ builder.queryFields((t) => ({
       description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}. ${HOW_FAR_BACK}`,
       args: { where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }) },
       authScopes: { reader: true },
-      resolve: async (_root, { where, ...page }, context) => {
+      resolve: async (_root, { where, ...page }, context, info) => {
         const reach = readingReachOf(requireReader(context));
-        const found = await findTasks(context.services.database, reach, where ?? {}, page);
-        return toConnection(found);
+        const { database } = context.services;
+        const ownerId = ownerOfReach(reach);
+        // Before the page, never after: what changes in between comes twice instead of not at all.
+        const isFollowed = ownerId !== undefined && selects(info, 'changesCursor');
+        const changesCursor = isFollowed ? await readChangesCursor(database, ownerId) : null;
+        return { ...toConnection(await findTasks(database, reach, where ?? {}, page)), changesCursor };
       },
     },
-    { name: 'TaskConnection', description: 'A page of tasks.' },
+    {
+      name: 'TaskConnection',
+      description: 'A page of tasks.',
+      fields: (t) => ({
+        changesCursor: t.exposeString('changesCursor', {
+          nullable: true,
+          description:
+            "Where to follow this page from without a gap: what changed since it was read comes from taskChanges(after: <this>). A change that the page shows already may come again; its event's seq tells. null for an admin's page of everybody's tasks.",
+        }),
+      }),
+    },
     { name: 'TaskEdge', description: 'A task with its place among the others.' },
   ),
 }));

@@ -1,4 +1,4 @@
-import { isWithinReach, type Reach } from '../accounts/principal.ts';
+import { isWithinReach, ownerOfReach, type Reach } from '../accounts/principal.ts';
 import { type Database, Prisma, sqlState } from '../database/client.ts';
 import { badInput } from '../errors.ts';
 import { type Page, type PageRequest, readPage } from './page.ts';
@@ -48,7 +48,7 @@ export const findTasks = async (
   where: TaskWhere,
   page: PageRequest,
 ): Promise<Page<TaskSummary>> => {
-  const ownerId = typeof reach === 'object' ? reach.ownerId : reach;
+  const ownerId = ownerOfReach(reach);
   const conditions = [...toConditions(checkWhere(where), ownerId), ...toReachConditions(reach)];
   const find = isSearch(where) ? searchTaskPage : findTaskPage;
   return readPage(page, { initial: DEFAULT_PAGE, max: MAX_PAGE }, async ({ after, before, isBackward, limit }) => {

@@ -1,11 +1,12 @@
 import { isWatched, type WatchedTasks } from '../accounts/principal.ts';
+import type { Database } from '../database/client.ts';
 import { badInput } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
 import { closing } from './closing.ts';
 import type { TaskSummary } from './find-tasks.ts';
 import type { TaskSnapshots } from './task-snapshots.ts';
 import type { TaskStatus } from './task-state.ts';
-import { readChanges } from './task-store.ts';
+import { readChanges, readPositions } from './task-store.ts';
 import { asksForMore, checkWhere, matchesMore, matchesPlain, type TaskWhere } from './task-where.ts';
 import type { WatchServices } from './watch-tasks.ts';
 
@@ -39,6 +40,10 @@ const CURSOR = /^\d{1,15}$/;
 
 /** The cursor of a change: its place in the owner's feed. */
 export const cursorOfChange = ({ position }: Change): string => String(position);
+
+/** The cursor of an owner's last change so far; that before the first where there is none. What is read later has all up to it. */
+export const readChangesCursor = async (database: Database, ownerId: string): Promise<string> =>
+  String((await readPositions(database, [ownerId])).get(ownerId) ?? 0);
 
 /** @throws TaskFlowError BAD_USER_INPUT when it is no cursor of a change */
 const positionOf = (cursor: string): number => {

@@ -143,6 +143,12 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       if (change.event.taskId === data.createTask.id) break;
     }
   },
+  taskChangesCursor: async () => {
+    const query = '{ taskChangesCursor tasks { changesCursor } }';
+    const none = { taskChangesCursor: '0', tasks: { changesCursor: '0' } };
+    expect((await (await app.user()).call(query)).data).toEqual(none);
+    expect(Number((await owner.call(query)).data.taskChangesCursor)).toBeGreaterThan(0);
+  },
   createFlow: async () => {
     const dependsOn = [task.id];
     const input = { type: 'secret', dependsOn };

@@ -74,12 +74,13 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   taskUpdated: [`subscription { taskUpdated(id: "${ID}") { id } }`, 'TASKS_READ'],
   taskEvents: [`subscription { taskEvents(id: "${ID}") { seq } }`, 'TASKS_READ'],
   taskLogs: [`subscription { taskLogs(id: "${ID}") { id } }`, 'TASKS_READ'],
+  taskChangesCursor: ['{ taskChangesCursor }', 'TASKS_READ'],
   taskChanges: ['subscription { taskChanges { cursor } }', 'TASKS_READ'],
   queueUpdated: ['subscription { queueUpdated(name: "x") { name } }', 'any'],
 };
 
 /** What a watch token opens, and nothing else. */
-const WATCHABLE = ['task', 'tasks', 'taskUpdated', 'taskEvents', 'taskLogs', 'taskChanges'];
+const WATCHABLE = ['task', 'tasks', 'taskUpdated', 'taskEvents', 'taskLogs', 'taskChanges', 'taskChangesCursor'];
 
 let app: ApiApp;
 const keys = new Map<ApiKeyScope, Record<string, string>>();

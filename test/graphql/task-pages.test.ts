@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
 import { recordQueries } from '../support/queries.ts';
+import { waitFor } from '../support/setup.ts';
+import { subscribe } from '../support/sockets.ts';
 
 let app: ApiApp;
 let user: TestUser;
@@ -265,5 +267,50 @@ describe('the queries behind a page', () => {
     const yesterday = new Date(today.getTime() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
     const text = plan.map((row) => row['QUERY PLAN']).join('\n');
     if (today.getUTCHours() > 0) expect(text).not.toContain(`tasks_${yesterday}`);
+  });
+});
+
+describe('the changes cursor of a page', () => {
+  const FOLLOWED = '{ tasks { changesCursor edges { node { id status } } } }';
+  const submit = async (who: TestUser) => {
+    const { data } = await who.call('mutation { createTask(input: { type: "echo", queue: "followed" }) { id } }');
+    return { id: data.createTask.id as string, type: 'echo', queue: 'followed' };
+  };
+
+  test('is where to follow the page from: later changes come, those before it do not', async () => {
+    const other = await app.user();
+    expect((await other.call(FOLLOWED)).data.tasks).toEqual({ changesCursor: '0', edges: [] });
+    const task = await submit(other);
+    const { data } = await other.call(FOLLOWED);
+    expect(data.tasks).toEqual({ changesCursor: '1', edges: [{ node: { id: task.id, status: 'QUEUED' } }] });
+    await app.live.begin(task);
+    const query = 'subscription ($after: String) { taskChanges(after: $after) { cursor event { taskId status } } }';
+    const changes = await subscribe(app.yoga, other.headers, query, { after: data.tasks.changesCursor });
+    expect(await changes.take(1)).toEqual([{ cursor: '2', event: { taskId: task.id, status: 'PROCESSING' } }]);
+  });
+
+  test('is read before the page, so that no change falls between', async () => {
+    const queries = recordQueries();
+    const has = (part: string) => queries.some((text) => text.includes(part));
+    let answer: Promise<unknown> | undefined;
+    await app.database.$transaction(async (transaction) => {
+      await transaction.$executeRaw`LOCK TABLE owner_feeds IN ACCESS EXCLUSIVE MODE`;
+      answer = user.call(FOLLOWED);
+      await waitFor(() => has('FROM owner_feeds'));
+      expect(has('FROM tasks')).toBe(false);
+    });
+    await answer;
+    expect(has('FROM tasks')).toBe(true);
+  });
+
+  test('is not read where it is not asked for', async () => {
+    const queries = recordQueries();
+    await page();
+    expect(queries.filter((text) => text.includes('owner_feeds'))).toEqual([]);
+  });
+
+  test("is null on an admin's page, which has everybody's tasks", async () => {
+    const admin = await app.admin();
+    expect((await admin.call('{ tasks { changesCursor } }')).data.tasks).toEqual({ changesCursor: null });
   });
 });

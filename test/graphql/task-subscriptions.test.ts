@@ -164,6 +164,18 @@ describe('taskChanges', () => {
     expect(seen[0].task).toMatchObject({ startedAt: null, result: null });
   });
 
+  test('goes on without a gap from the cursor that was asked for before', async () => {
+    const other = await app.user();
+    const cursor = async () => (await other.call('{ taskChangesCursor }')).data.taskChangesCursor;
+    expect(await cursor()).toBe('0');
+    const task = await submit({}, other);
+    const after = await cursor();
+    await app.live.begin(task);
+    const watch = await begin(PLAIN_CHANGES, { after }, other);
+    expect(await watch.take(1)).toEqual([{ cursor: '2', event: { taskId: task.id, seq: 2, status: 'PROCESSING' } }]);
+    expect(await cursor()).toBe('2');
+  });
+
   test('resumes after a cursor, on another node, and misses nothing', async () => {
     const other = await app.user();
     const task = await submit({ tags: ['x'] }, other);
