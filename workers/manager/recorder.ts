@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { decodeEntry, type EntryId, type StreamEntry, type StreamedTransition } from '../../src/broker/event-stream.ts';
 import { eventsKey } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
-import { type Database, sqlState } from '../../src/database/client.ts';
+import { type Database, type Prisma, sqlState } from '../../src/database/client.ts';
 import { batchRecorded } from '../../src/diagnostics.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
@@ -13,6 +13,7 @@ import {
   findPositions,
   type Recorded,
   recordAll,
+  recordingOf,
   recordWhatContinues,
   type Term,
   TermOverError,
@@ -23,8 +24,11 @@ import { SideRecorder } from './side-recorder.ts';
 const MAX_ENTRIES = 200;
 /** Text that one read should hold at most: entries with large results are read a few at a time. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
-/** Transitions in one statement; larger batches gain nothing. */
-const MAX_BATCH = 1_000;
+/**
+ * Transitions in one statement. In a backlog, a large batch holds both the beginning and the end of most of its tasks, which
+ * are then updated once instead of twice: 23 k tasks a second with 1,000, 27 k with 2,000, 28 k with 4,000.
+ */
+const MAX_BATCH = 4_000;
 /** How long a read waits for the first entry, in ms. Only bounds how late the end of the term is noticed. */
 const BLOCK_MS = 500;
 
@@ -51,8 +55,14 @@ export class Recorder {
   readonly #reader: Redis;
   readonly #side: SideRecorder;
   #lastRead: EntryId = '0-0';
+  /** Of the last read, on average: bytes and transitions of an entry. */
   #entryBytes = 1_000;
+  #entrySize = 100;
+  /** The last batch that was sent to PostgreSQL. */
+  #written: Promise<unknown> = Promise.resolve();
+  /** The publishing of that batch, and of the one before it. */
   #publishing: Promise<void> = Promise.resolve();
+  #published: Promise<void> = Promise.resolve();
   #recorded: EntryId = '0-0';
   readonly #onRecorded: (() => void)[] = [];
   readonly #onEndedParents: () => void;
@@ -127,7 +137,8 @@ export class Recorder {
   }
 
   async #read(blockMs: number | undefined, signal: AbortSignal): Promise<StreamEntry[]> {
-    const count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor(MAX_READ_BYTES / this.#entryBytes)));
+    const fitting = Math.min(MAX_READ_BYTES / this.#entryBytes, MAX_BATCH / this.#entrySize);
+    const count = Math.max(1, Math.min(MAX_ENTRIES, Math.floor(fitting)));
     const key = eventsKey(this.#shard.tag);
     const read =
       blockMs === undefined
@@ -136,24 +147,52 @@ export class Recorder {
     const reply = await inTime(read, MAX_READ_MS, signal);
     const raw = reply?.[0]?.[1] ?? [];
     const bytes = raw.reduce((sum, [, fields]) => sum + (fields[3]?.length ?? 0), 0);
-    if (raw.length > 0) this.#entryBytes = Math.max(1, bytes / raw.length);
+    const entries = raw.map(([id, fields]) => decodeEntry(id, fields));
+    const transitions = entries.reduce((sum, entry) => sum + entry.transitions.length, 0);
+    if (raw.length > 0) {
+      this.#entryBytes = Math.max(1, bytes / raw.length);
+      this.#entrySize = Math.max(1, transitions / raw.length);
+    }
     this.#lastRead = raw.at(-1)?.[0] ?? this.#lastRead;
-    return raw.map(([id, fields]) => decodeEntry(id, fields));
+    return entries;
   }
 
+  /** Ends when the last batch is on its way: it is written while the caller reads on. */
   async #record(entries: readonly StreamEntry[], signal: AbortSignal): Promise<void> {
     await this.#untilWritten(() => this.#side.record(entries), signal);
     for (const batch of toBatches(entries)) {
-      const startedAt = performance.now();
-      const recorded = await this.#untilWritten(() => this.#write(batch.transitions), signal);
-      if (batchRecorded.hasSubscribers) this.#tell(recorded, performance.now() - startedAt);
-      if (recorded.hasEndedParents) this.#onEndedParents();
-      // Publishing overlaps with the next statement, and no more than that: its failure must be met soon.
-      await this.#publishing;
-      this.#publishing = this.#publish(recorded, batch.lastId);
-      this.#publishing.catch(() => undefined); // Met by the next await.
+      const statement = recordingOf(this.#term, batch.transitions);
+      // One batch is written and one published at a time, and no more: a failure must be met soon.
+      await this.#written;
+      await this.#published;
+      this.#send(batch, statement, signal);
     }
+    if (!this.#side.isDue) return;
+    // Progress belongs to an attempt that must have begun.
+    await this.#written;
     await this.#untilWritten(() => this.#side.flush(), signal);
+  }
+
+  #send(batch: Batch, statement: Prisma.Sql, signal: AbortSignal): void {
+    const written = this.#untilWritten(() => this.#write(batch.transitions, statement), signal);
+    const startedAt = performance.now();
+    const before = this.#publishing;
+    const publish = async (): Promise<void> => {
+      const recorded = await written;
+      const durationMs = performance.now() - startedAt;
+      if (recorded.hasEndedParents) this.#onEndedParents();
+      // PostgreSQL shall not idle meanwhile: the next statement goes out first.
+      await nextTurn();
+      if (batchRecorded.hasSubscribers) this.#tell(recorded, durationMs);
+      await before;
+      await this.#publish(recorded, batch.lastId);
+    };
+    this.#written = written;
+    this.#published = before;
+    this.#publishing = publish();
+    // Met by the next await.
+    this.#written.catch(() => undefined);
+    this.#publishing.catch(() => undefined);
   }
 
   #tell({ changes, refused }: Recorded, durationMs: number): void {
@@ -174,10 +213,10 @@ export class Recorder {
     }
   }
 
-  async #write(transitions: readonly StreamedTransition[]): Promise<Recorded> {
+  async #write(transitions: readonly StreamedTransition[], statement: Prisma.Sql): Promise<Recorded> {
     if (transitions.length === 0) return { changes: [], repeated: [], refused: [], hasEndedParents: false };
     try {
-      return await recordAll(this.#database, this.#term, transitions);
+      return await recordAll(this.#database, this.#term, transitions, statement);
     } catch (error) {
       if (!SORT_OUT.has(sqlState(error) ?? '')) throw error;
     }

@@ -42,11 +42,14 @@ export class SideRecorder {
     }
   }
 
-  /** Writes the last progress of each task, at most once a second. */
+  /** There is progress to be written, and the last time was a second ago. */
+  get isDue(): boolean {
+    return this.#pending.size > 0 && performance.now() - this.#writtenAt >= PROGRESS_INTERVAL_MS;
+  }
+
+  /** Writes the last progress of each task. */
   async flush(): Promise<void> {
-    const now = performance.now();
-    if (this.#pending.size === 0 || now - this.#writtenAt < PROGRESS_INTERVAL_MS) return;
-    this.#writtenAt = now;
+    this.#writtenAt = performance.now();
     const progress = [...this.#pending.values()];
     this.#pending.clear();
     await updateProgress(this.#database, progress);

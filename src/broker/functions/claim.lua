@@ -8,6 +8,7 @@
 -- most 4 MiB of payloads and one payload more, so that one call cannot block Redis for long.
 local MAX_CLAIM_BYTES = 4 * 1024 * 1024
 local CLAIM_FIELDS = 10
+local FIRST_CHUNK, MAX_CHUNK = 50, 500
 local PRIORITIES = { { 'HIGH', 'NORMAL', 'LOW' }, { 'LOW', 'NORMAL', 'HIGH' } }
 
 local function to_set(text)
@@ -31,52 +32,69 @@ local function served_lines(batch, queues, types)
   return by_priority
 end
 
-local function claim_one(batch, id, worker, epoch, expiry, reply)
-  local tag = batch.tag
-  if is_stale(batch, id) then return 0 end
-  local body = redis.call('GET', tag .. ':task:' .. id)
-  if not body then return 0 end
+-- Gives one task to the worker. Its run and its lease are written with those of the whole chunk.
+local function claim_one(batch, id, body, run, claimed)
+  local tag, reply = batch.tag, claimed.reply
   local head_text, payload, parents = split_body(body)
-  local head = parse_head(head_text)
-  local run = read_run(tag, id) or { seq = 1, attempt = 0 }
-  run.seq, run.attempt, run.worker, run.head = run.seq + 1, run.attempt + 1, worker, head_text
-  run.token = epoch .. '.' .. run.seq
-  write_run(tag, id, run)
-  redis.call('ZADD', tag .. ':leases', expiry, id)
-  transition(batch, id, 'QUEUED', 'PROCESSING', run.seq, run.attempt, head, worker, '', '')
+  local head = head_of(batch, head_text)
+  run = run or { seq = 1, attempt = 0 }
+  run.seq, run.attempt, run.worker, run.head = run.seq + 1, run.attempt + 1, claimed.worker, head_text
+  run.token = claimed.epoch .. '.' .. text_of(run.seq)
+  local runs, leases = claimed.runs, claimed.leases
+  runs[#runs + 1], runs[#runs + 2] = tag .. ':run:' .. id, run_text(run)
+  leases[#leases + 1], leases[#leases + 2] = claimed.expiry, id
+  transition(batch, id, 'QUEUED', 'PROCESSING', run.seq, run.attempt, head, claimed.worker, '', '')
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, run.token, run.attempt, head.max
   reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = head.timeout, head.owner, head.queue, head.type
   reply[n + 9], reply[n + 10] = payload, parents
-  return #payload + #parents
+  claimed.bytes = claimed.bytes + #payload + #parents
 end
 
--- Undoes the taking of ids[from] and those after it.
-local function put_back(line, ids, from)
-  for i = #ids, from, -1 do redis.call('RPUSH', line.key, ids[i]) end
+-- Gives a chunk of ids that were taken out of their line to the worker; those that are too much are put back.
+local function claim_chunk(batch, line, ids, claimed)
+  local tag = batch.tag
+  local bodies = redis.call('MGET', unpack(keys_of(tag .. ':task:', ids)))
+  local runs = redis.call('MGET', unpack(keys_of(tag .. ':run:', ids)))
+  for n, id in ipairs(ids) do
+    if claimed.bytes >= MAX_CLAIM_BYTES then
+      for i = #ids, n, -1 do redis.call('RPUSH', line.key, ids[i]) end
+      return
+    end
+    if not is_stale(batch, id) and bodies[n] then claim_one(batch, id, bodies[n], parse_run(runs[n]), claimed) end
+  end
+end
+
+-- How many to take out of a line at once: few where the payloads so far were large, since a chunk is read as a whole.
+local function chunk_size(claimed, limit)
+  local count = #claimed.reply / CLAIM_FIELDS
+  local most = FIRST_CHUNK
+  if count > 0 then
+    local left = MAX_CLAIM_BYTES - claimed.bytes
+    most = math.min(MAX_CHUNK, math.max(1, math.floor(left / (claimed.bytes / count + 1))))
+  end
+  return math.min(limit - count, most)
+end
+
+-- Takes from one line until the worker has enough or the line is empty.
+local function claim_line(batch, line, limit, claimed)
+  while #claimed.reply / CLAIM_FIELDS < limit and claimed.bytes < MAX_CLAIM_BYTES do
+    local ids = redis.call('RPOP', line.key, chunk_size(claimed, limit))
+    if not ids then return end
+    claim_chunk(batch, line, ids, claimed)
+  end
 end
 
 redis.register_function('tf1_claim', function(keys, args)
   local tag, worker, limit = keys[1], one_line(args[1]), tonumber(args[2])
   local epoch = read_epoch(tag)
   if not epoch then return not_ready() end
-  local batch, reply, bytes, left = new_batch(tag), {}, 0, {}
-  local expiry = batch.now + tonumber(args[3])
+  local batch, left = new_batch(tag), {}
+  local claimed = { worker = worker, epoch = epoch, expiry = string.format('%.0f', batch.now + tonumber(args[3])), bytes = 0, reply = {}, runs = {}, leases = {} }
   local by_priority = served_lines(batch, to_set(args[5]), to_set(args[6]))
   for _, priority in ipairs(PRIORITIES[args[4] == '1' and 2 or 1]) do
     for _, line in ipairs(by_priority[priority]) do
-      while #reply / CLAIM_FIELDS < limit and bytes < MAX_CLAIM_BYTES do
-        local ids = redis.call('RPOP', line.key, math.min(limit - #reply / CLAIM_FIELDS, 100))
-        if not ids then break end
-        for n, id in ipairs(ids) do
-          if bytes < MAX_CLAIM_BYTES then
-            bytes = bytes + claim_one(batch, id, worker, epoch, expiry, reply)
-          else
-            put_back(line, ids, n)
-            break
-          end
-        end
-      end
+      claim_line(batch, line, limit, claimed)
       if redis.call('EXISTS', line.key) == 0 then
         redis.call('SREM', tag .. ':lines', line.name)
         -- Its token would stay for ever where all workers serve all queues.
@@ -88,6 +106,8 @@ redis.register_function('tf1_claim', function(keys, args)
   end
   -- More is left than this worker took: the next one is woken in turn, so that one token starts them all.
   for _, line in ipairs(left) do wake(batch, line.queue, line.type) end
+  call_many('MSET', nil, claimed.runs, 2)
+  call_many('ZADD', tag .. ':leases', claimed.leases, 2)
   commit(batch)
-  return reply
+  return claimed.reply
 end)
