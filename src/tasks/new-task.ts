@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
+import { newTaskId } from '../task-id.ts';
 import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
 import { DEFAULT_MAX_ATTEMPTS, MaxAttemptsSchema, TimeoutMsSchema, type TypeDefaults } from './type-defaults.ts';
@@ -180,7 +180,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
   rules.checkPayload(input.type, input.payload ?? null, path);
   const defaults = rules.defaultsOf(input.type);
   return {
-    id: uuidv7(),
+    id: newTaskId(),
     ownerId,
     type: input.type,
     queue: input.queue,
