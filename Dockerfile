@@ -16,12 +16,22 @@ FROM base AS dependencies
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev
 
+# The dashboard, as bin/start.js builds it.
+FROM base AS dashboard
+WORKDIR /app/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --include=dev
+COPY schema.graphql tsconfig.json /app/
+COPY web ./
+RUN npm run build
+
 FROM base
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY prisma prisma
 COPY src src
 COPY workers workers
+COPY --from=dashboard /app/web/dist web/dist
 COPY --from=generate /app/src/database/generated src/database/generated
 COPY bin/docker-entrypoint.sh /usr/local/bin/taskflow-entrypoint
 USER node

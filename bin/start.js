@@ -5,8 +5,9 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildDashboard, hasDashboardSources, isDashboardBuilt, WEB } from './dashboard.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -60,9 +61,15 @@ const isGenerated = () =>
   readFileSync(STAMP, 'utf8') === generatorInput();
 
 /** Runs a program until its end. Its own output is shown, and signals reach it. @returns the exit code */
-const run = (command, args) =>
+const run = (command, args, options = {}) =>
   new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, env, stdio: 'inherit', shell: process.platform === 'win32' });
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env,
+      ...options,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+    });
     const forward = (signal) => {
       // Ctrl-C reaches the child directly, and a second signal might mean "at once" to it. This process only waits.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
@@ -84,7 +91,7 @@ const tool = (name, ...args) => run(join(BIN, name), args);
 const install = async (folder = ROOT) => {
   if (isInstalled(folder) && existsSync(join(BIN, 'node'))) return 0;
   console.log(
-    `Installing packages${folder === ROOT ? '' : ' of bench/'} with npm ci; the first time this takes a minute`,
+    `Installing packages${folder === ROOT ? '' : ` of ${basename(folder)}/`} with npm ci; the first time this takes a minute`,
   );
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', folder];
   const npm = process.env.npm_execpath;
@@ -98,14 +105,24 @@ const generate = async () => {
   return code;
 };
 
+/** The dashboard, unless it is built already or this is a package that brings it along. */
+const prepareDashboard = async () => {
+  if (!hasDashboardSources() || isDashboardBuilt()) return 0;
+  const bin = join(WEB, 'node_modules', '.bin');
+  // Otherwise the build would be what the environment says: tests run in "test", where React checks much.
+  const options = { cwd: WEB, env: { ...env, NODE_ENV: 'production' } };
+  return (await install(WEB)) || buildDashboard((name, ...args) => run(join(bin, name), args, options));
+};
+
 const TESTS = ['vitest', 'run'];
-const CHECKS = [['biome', 'check', '--error-on-warnings'], ['tsc'], TESTS];
+const CHECKS = [['biome', 'check', '--error-on-warnings'], ['tsc'], ['tsc', '-p', 'web'], TESTS];
 
 const COMMANDS = {
   up: (args) => [['node', 'src/cli.ts', 'up', ...args]],
   test: (args) => (args.length > 0 ? [[...TESTS, ...args]] : CHECKS),
   bench: (args) => [['node', 'bench/run.ts', ...args]],
   generate: () => [],
+  dashboard: () => [],
 };
 
 const main = async ([name = 'up', ...args]) => {
@@ -118,6 +135,9 @@ const main = async ([name = 'up', ...args]) => {
     install,
     // Benchmarks compare with other task queues, which nothing else needs. Their tests run them, too.
     () => (name === 'bench' || name === 'test' ? install(join(ROOT, 'bench')) : 0),
+    // Its types are checked with its packages, also when it is built already.
+    () => (name === 'test' ? install(WEB) : 0),
+    () => (name === 'bench' ? 0 : prepareDashboard()),
     () => (name === 'generate' || !isGenerated() ? generate() : 0),
   ];
   const steps = command(args).map((step) => () => tool(...step));

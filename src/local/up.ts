@@ -62,6 +62,7 @@ const untilInterrupted = (): Promise<undefined> =>
 const welcome = (url: string, { email, username, password, apiKey }: LocalAccount): string => `
 TaskFlow runs.
 
+  Dashboard     ${url}
   GraphiQL      ${url}/graphql
   Sample login  ${email} (or "${username}"), password ${password}
   API key       ${apiKey}

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { answerJson } from '../http-server.ts';
 import type { ReadAddress } from './client-address.ts';
 import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
+import { createDashboard } from './dashboard.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { answerPlainPost, isPlainPost, type PlainFront } from './plain-post.ts';
@@ -20,16 +21,20 @@ export interface Front extends PlainFront {
 }
 
 /** What every request passes, whoever answers it in the end. */
-export const createRoutes =
-  (front: Front, config: Config): RequestListener =>
-  (request, response) => {
+export const createRoutes = (front: Front, config: Config): RequestListener => {
+  const serveDashboard = createDashboard();
+  return (request, response) => {
     setSecurityHeaders(response);
     const path = request.url?.split('?')[0];
     if (path === GRAPHQL_PATH) answerGraphQL(front, config, request, response);
     else if (path === '/healthz') answerJson(response, 200, { isAlive: true });
     else if (path === '/readyz') void answerReadiness(front.services, response);
-    else answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });
+    else serveDashboard(request, response, () => answerNothing(path, response));
   };
+};
+
+const answerNothing = (path: string | undefined, response: ServerResponse): void =>
+  answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });
 
 const answerReadiness = async (services: RunningServices, response: ServerResponse): Promise<void> => {
   const readiness = await checkServers(services);

@@ -15,6 +15,24 @@ export const setSecurityHeaders = (response: ServerResponse): void => {
   for (const [name, value] of HEADERS) response.setHeader(name, value);
 };
 
+/**
+ * The policy of the dashboard: its own files, and the API that it came from. Nothing inline runs, and no text becomes
+ * a page or a script by itself (trusted types).
+ */
+export const DASHBOARD_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
 const INLINE_SCRIPT = /<script>([\s\S]*?)<\/script>/g;
 
 /**

@@ -1,0 +1,58 @@
+// Builds the dashboard in web/ when its build is missing or older than what it is made from. Plain JavaScript for any Node
+// from 20 on, like start.js, which calls it.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const WEB = join(ROOT, 'web');
+const BUILT = join(WEB, 'dist');
+const STAMP = join(BUILT, '.input-hash');
+/** What is made or installed there. */
+const NOT_INPUT = /^(node_modules|dist.*|README\.md)$|\.generated\.ts$/;
+
+/** A published package brings the build, but not what it is made from. */
+export const hasDashboardSources = () => existsSync(join(WEB, 'package.json'));
+
+/** @returns the files below a folder, as paths from web/ on */
+const filesBelow = (folder) =>
+  readdirSync(join(WEB, folder), { withFileTypes: true })
+    .filter(({ name }) => !NOT_INPUT.test(name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? filesBelow(path) : [path];
+    });
+
+const inputHash = () => {
+  const hash = createHash('sha256').update(readFileSync(join(ROOT, 'schema.graphql')));
+  for (const path of filesBelow('').sort()) hash.update(`\0${path}\0`).update(readFileSync(join(WEB, path)));
+  return hash.digest('hex');
+};
+
+export const isDashboardBuilt = () => existsSync(STAMP) && readFileSync(STAMP, 'utf8') === inputHash();
+
+/**
+ * Generates the types of its operations, and builds it. The new build takes the place of the old one only when it is
+ * complete: an api may be serving that one.
+ *
+ * @param run runs a program of web's packages in web/; gives its exit code
+ * @returns the exit code of what failed, or 0
+ */
+export const buildDashboard = async (run) => {
+  console.log('Building the dashboard in web/');
+  const hash = inputHash();
+  const fresh = `${BUILT}-${process.pid}`;
+  try {
+    const code =
+      (await run('graphql-codegen', '--config', 'codegen.json', '--silent')) ||
+      (await run('vite', 'build', '--logLevel', 'warn', '--outDir', fresh));
+    if (code !== 0) return code;
+    writeFileSync(join(fresh, '.input-hash'), hash);
+    rmSync(BUILT, { recursive: true, force: true });
+    renameSync(fresh, BUILT);
+    return 0;
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+};

@@ -1,0 +1,70 @@
+import { Client, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
+import { type CacheExchangeOpts, cacheExchange, type KeyingConfig } from '@urql/exchange-graphcache';
+import { keepSessionRenewed } from '../session/renewal.ts';
+import { currentSession, endSession, watchSession } from '../session/session.ts';
+import { HTTP } from './guest-client.ts';
+import { codeOf } from './problem.ts';
+import { subscribeResumably } from './resume.ts';
+import { openSocket } from './socket.ts';
+
+export interface ApiClient {
+  client: Client;
+  /** Ends its subscriptions and closes its socket. */
+  close(): void;
+}
+
+/**
+ * What the pages of somebody logged in ask and watch with: queries and mutations by HTTP, subscriptions by one socket. Its
+ * cache knows each task, queue, worker, … by its id: what a subscription brings shows wherever it is on the page.
+ */
+export const openApiClient = (): ApiClient => {
+  const socket = openSocket();
+  const client = new Client({
+    ...HTTP,
+    exchanges: [
+      mapExchange({ onError: (error) => codeOf(error) === 'UNAUTHENTICATED' && endSession('ended') }),
+      cacheExchange({ keys: KEYS, logger: log }),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query = '', variables }) => ({
+          subscribe: (sink) => ({
+            unsubscribe: subscribeResumably(socket.client, { query, variables: { ...variables } }, sink as never),
+          }),
+        }),
+      }),
+    ],
+  });
+  const stopRenewing = keepSessionRenewed(client);
+  let token = currentSession()?.token;
+  const unwatch = watchSession(() => {
+    const next = currentSession()?.token;
+    if (next === token) return;
+    token = next;
+    // The server closes a socket when the token expires that it was opened with. Nothing is lost by opening it anew.
+    if (next !== undefined) socket.client.terminate();
+  });
+  return {
+    client,
+    close: () => {
+      unwatch();
+      stopRenewing();
+      socket.close();
+    },
+  };
+};
+
+type Key = NonNullable<KeyingConfig[string]>;
+type Logger = NonNullable<CacheExchangeOpts['logger']>;
+
+const byName: Key = ({ name }) => (typeof name === 'string' ? name : null);
+/** How the cache tells things apart that have no `id`. What has neither is a part of what it stands in. */
+const KEYS: Record<string, Key> = {
+  Queue: byName,
+  TaskType: ({ type }) => (typeof type === 'string' ? type : null),
+  TaskEvent: ({ taskId, seq }) => (taskId === undefined || seq === undefined ? null : `${taskId}:${seq}`),
+};
+
+/** While developing. That something has no key is meant. */
+const log: Logger = (severity, message) => {
+  if (!message.startsWith('Invalid key')) console[severity](message);
+};

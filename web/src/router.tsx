@@ -1,0 +1,84 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
+import { ApiProvider } from './live/api-provider.tsx';
+import { currentSession, useSession } from './session/session.ts';
+import { FailedPage, MissingPage } from './shell/fallback-pages.tsx';
+import { Shell } from './shell/shell.tsx';
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: MissingPage });
+
+/** Where to go after logging in; only to pages of this dashboard. */
+const validateNext = ({ next }: Record<string, unknown>): { next?: string } =>
+  typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {};
+
+const guest = createRoute({
+  getParentRoute: () => root,
+  id: 'guest',
+  validateSearch: validateNext,
+  beforeLoad: ({ search }) => {
+    if (currentSession()) throw redirect({ to: search.next ?? '/' });
+  },
+});
+
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: 'signed-in',
+  beforeLoad: ({ location }) => {
+    if (!currentSession())
+      throw redirect({ to: '/login', search: location.href === '/' ? {} : { next: location.href } });
+  },
+  component: SignedIn,
+});
+
+/** The router looks again whenever the session changes (main.tsx); until it has, the old page is not shown. */
+function SignedIn() {
+  const session = useSession();
+  return (
+    session && (
+      <ApiProvider key={session.user.id}>
+        <Shell />
+      </ApiProvider>
+    )
+  );
+}
+
+const routes = root.addChildren([
+  guest.addChildren([
+    createRoute({
+      getParentRoute: () => guest,
+      path: '/login',
+      component: lazyRouteComponent(() => import('./session/log-in-page.tsx'), 'LogInPage'),
+    }),
+    createRoute({
+      getParentRoute: () => guest,
+      path: '/sign-up',
+      component: lazyRouteComponent(() => import('./session/sign-up-page.tsx'), 'SignUpPage'),
+    }),
+  ]),
+  signedIn.addChildren([
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/',
+      component: lazyRouteComponent(() => import('./overview/overview-page.tsx'), 'OverviewPage'),
+    }),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree: routes,
+  defaultPreload: 'intent',
+  defaultErrorComponent: FailedPage,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

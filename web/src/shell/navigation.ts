@@ -1,0 +1,15 @@
+import type { LinkProps } from '@tanstack/react-router';
+import type { IconName } from '../ui/icon.tsx';
+
+export interface NavigationEntry {
+  name: string;
+  to: NonNullable<LinkProps['to']>;
+  icon: IconName;
+  /** After `g`: "g o" goes to the overview. */
+  key: string;
+  /** Shown to admins only. Default: false. */
+  isForAdmins?: boolean;
+}
+
+/** The pages in the order of the sidebar; the command palette and the shortcuts have them, too. */
+export const NAVIGATION: readonly NavigationEntry[] = [{ name: 'Overview', to: '/', icon: 'overview', key: 'o' }];
