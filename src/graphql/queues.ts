@@ -6,6 +6,7 @@ import { changeQueue } from '../queues/change-queue.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
 import type { QueueSettings } from '../queues/queue-store.ts';
+import { ALL_QUEUES } from '../queues/watch-queues.ts';
 import { builder } from './builder.ts';
 import { type Context, callerOf } from './context.ts';
 
@@ -33,6 +34,14 @@ const QueueType = builder.objectRef<Queue>('Queue').implement({
       type: QueueCountsType,
       description: 'How many tasks stand where.',
       resolve: ({ counts }) => counts,
+    }),
+    oldestQueuedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'Since when its oldest waiting task has been QUEUED; null for none. It is looked for among those that are next.',
+      resolve: ({ name, oldestQueuedAt }, _args, { services }) =>
+        oldestQueuedAt === undefined ? services.queueAges.load(name) : oldestQueuedAt,
     }),
   }),
 });
@@ -95,8 +104,8 @@ const change = async (
   return readQueue(services, name);
 };
 
-builder.subscriptionField('queueUpdated', (t) =>
-  t.field({
+builder.subscriptionFields((t) => ({
+  queueUpdated: t.field({
     type: QueueType,
     description: 'Counts of a queue, whenever they change, at most four times a second.',
     args: { name: t.arg.string({ required: true, description: 'Its name.' }) },
@@ -104,4 +113,11 @@ builder.subscriptionField('queueUpdated', (t) =>
     subscribe: (_root, { name }, { services }) => services.queueWatcher.watch(checkQueueName(name)),
     resolve: (queue) => queue,
   }),
-);
+  queuesUpdated: t.field({
+    type: [QueueType],
+    description: 'The queues, as `queues` lists them: now, then whenever they have changed, at most once a second.',
+    authScopes: { signedIn: true },
+    subscribe: (_root, _args, { services }) => services.queueListWatcher.watch(ALL_QUEUES),
+    resolve: (queues) => queues,
+  }),
+}));

@@ -1,6 +1,8 @@
+import DataLoader from 'dataloader';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database } from '../database/client.ts';
 import { type LiveCounts, noCounts, readAllLiveCounts, readLiveCounts } from './live-counts.ts';
+import { findOldestQueued } from './oldest-queued.ts';
 import { countEnded, type EndedCounts, findQueueSettings, hasEnded, type QueueSettings } from './queue-store.ts';
 
 /** A queue's unfinished tasks now, and what ended in it over the last 24 hours. */
@@ -9,6 +11,8 @@ export type QueueCounts = LiveCounts & EndedCounts;
 export interface Queue extends QueueSettings {
   name: string;
   counts: QueueCounts;
+  /** Since when its oldest waiting task has been QUEUED; null for none, undefined where nobody looked. */
+  oldestQueuedAt?: Date | null;
 }
 
 export interface QueueServices {
@@ -67,3 +71,29 @@ export const readQueue = async ({ database, broker }: QueueServices, name: strin
   ]);
   return toQueue(name, settings.get(name), live, ended.get(name));
 };
+
+/**
+ * As `findQueues`, with how long the oldest waiting task of each has been waiting.
+ *
+ * @throws what Prisma or ioredis throw when PostgreSQL or Redis cannot be reached
+ */
+export const findQueuesWithAges = async (services: QueueServices): Promise<Queue[]> => {
+  const [queues, oldest] = await Promise.all([
+    findQueues(services),
+    findOldestQueued(services.broker, services.database),
+  ]);
+  return queues.map((queue) => ({ ...queue, oldestQueuedAt: oldest.get(queue.name)?.at ?? null }));
+};
+
+/** Looks for the oldest waiting tasks of all queues that are asked about at once. */
+export const createQueueAges = ({ broker, database }: QueueServices): QueueAges =>
+  new DataLoader(
+    async (names) => {
+      const oldest = await findOldestQueued(broker, database);
+      return names.map((name) => oldest.get(name)?.at ?? null);
+    },
+    { cache: false },
+  );
+
+/** By a queue's name: since when its oldest waiting task has been QUEUED; null for none. */
+export type QueueAges = DataLoader<string, Date | null>;

@@ -60,3 +60,22 @@ export const findDrainingQueues = async (database: Database): Promise<Set<string
   const rows = await database.queue.findMany({ where: { isDraining: true }, select: { name: true } });
   return new Set(rows.map(({ name }) => name));
 };
+
+/** Since when a task has been QUEUED, and how long that is by PostgreSQL's clock. */
+export interface Queued {
+  at: Date;
+  ageMs: number;
+}
+
+/** Of tasks by their ids; without those that are not QUEUED for PostgreSQL. */
+export const readQueued = async (session: DatabaseSession, ids: readonly string[]): Promise<Map<string, Queued>> => {
+  if (ids.length === 0) return new Map();
+  const sorted = ids.toSorted();
+  const rows = await session.$queryRaw<{ task_id: string; at: Date; age_ms: number }[]>`
+    SELECT task_id, at, (extract(epoch FROM clock_timestamp() - at) * 1000)::float8 AS age_ms FROM (
+      SELECT DISTINCT ON (task_id) task_id, status, at FROM task_events
+      WHERE task_id = ANY(${sorted}::uuid[]) AND task_id >= ${sorted[0]}::uuid AND task_id <= ${sorted.at(-1)}::uuid
+      ORDER BY task_id, seq DESC
+    ) last WHERE status = 'QUEUED'`;
+  return new Map(rows.map((row) => [row.task_id, { at: row.at, ageMs: Math.max(0, row.age_ms) }]));
+};

@@ -19,7 +19,8 @@ import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import { OperationWatcher } from '../operations/watch-operations.ts';
 import { DrainingQueues } from '../queues/draining-queues.ts';
-import { QueueWatcher } from '../queues/watch-queues.ts';
+import { createQueueAges } from '../queues/find-queues.ts';
+import { QueueListWatcher, QueueWatcher } from '../queues/watch-queues.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
 import { createScheduleRuns } from '../schedules/find-runs.ts';
@@ -71,6 +72,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
   const queueWatcher = new QueueWatcher({ database, broker }, router, logger);
+  const queueListWatcher = new QueueListWatcher({ database, broker }, logger);
   const operationWatcher = new OperationWatcher(database, router, logger);
   const workerWatcher = new WorkerWatcher(broker, logger);
   const workWatcher = new WorkWatcher(broker, logger);
@@ -104,6 +106,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       perUser: config.USER_RATE_LIMIT_PER_HOUR,
     }),
     queueWatcher,
+    queueListWatcher,
+    queueAges: createQueueAges({ broker, database }),
     operationWatcher,
     workerWatcher,
     workWatcher,
@@ -128,7 +132,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     flowLoaders: createFlowLoaders(database),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
-      const watchers = [queueWatcher, operationWatcher, workerWatcher, workWatcher];
+      const watchers = [queueWatcher, queueListWatcher, operationWatcher, workerWatcher, workWatcher];
       await Promise.all([router.close(reason), ...watchers.map((watcher) => watcher.close(reason))]);
     },
     close: async () => {

@@ -306,6 +306,7 @@ const SHARED = [
   'pauseQueue',
   'queue',
   'queueUpdated',
+  'queuesUpdated',
   'queues',
   'resumeQueue',
   'signUp',

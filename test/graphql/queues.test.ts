@@ -118,3 +118,48 @@ describe('queueUpdated', () => {
     expect(errorOf(refused)).toEqual({ code: 'BAD_USER_INPUT', field: 'name' });
   });
 });
+
+describe('oldestQueuedAt', () => {
+  const AGE = 'query ($name: String!) { queue(name: $name) { oldestQueuedAt } }';
+
+  test('is when the oldest waiting task was queued, of all lines', async () => {
+    const [first] = await submit('aging', 1);
+    await submit('aging', 3, { priority: 'HIGH' });
+    await submit('aging', 2, { type: 'sleep', payload: { ms: 1 } });
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    await app.database.taskEvent.updateMany({ where: { taskId: first?.id ?? '' }, data: { at: hourAgo } });
+    expect((await user.call(AGE, { name: 'aging' })).data.queue.oldestQueuedAt).toBe(hourAgo.toISOString());
+  });
+
+  test('is null where none waits', async () => {
+    await submit('later', 1, { runAt: '2999-01-01T00:00:00Z' });
+    expect((await user.call(AGE, { name: 'later' })).data.queue.oldestQueuedAt).toBeNull();
+  });
+
+  test('is looked for once for all queues of a request', async () => {
+    await submit('one', 1);
+    await submit('two', 1);
+    const queries = recordQueries();
+    const { data } = await user.call('{ queues { name oldestQueuedAt } }');
+    const waiting = data.queues.filter(({ name }: { name: string }) => ['one', 'two'].includes(name));
+    for (const { oldestQueuedAt } of waiting) expect(Date.parse(oldestQueuedAt)).toBeGreaterThan(Date.now() - 60_000);
+    expect(queries.filter((sql) => sql.includes('task_events')).length).toBe(1);
+  });
+});
+
+describe('queuesUpdated', () => {
+  test('lists the queues at once, and again when one comes or changes', async () => {
+    const watch = await subscribe(
+      app.yoga,
+      user.headers,
+      'subscription { queuesUpdated { name oldestQueuedAt counts { queued } } }',
+    );
+    const find = (queues: { name: string; oldestQueuedAt: string | null; counts: { queued: number } }[]) =>
+      queues.find(({ name }) => name === 'fresh');
+    expect(find((await watch.take(1))[0])).toBeUndefined();
+    await submit('fresh', 2);
+    let queue = find((await watch.take(1))[0]);
+    while (queue?.counts.queued !== 2) queue = find((await watch.take(1))[0]);
+    expect(Date.parse(queue.oldestQueuedAt ?? '')).toBeGreaterThan(Date.now() - 60_000);
+  });
+});

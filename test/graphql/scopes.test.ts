@@ -76,6 +76,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   taskLogs: [`subscription { taskLogs(id: "${ID}") { id } }`, 'TASKS_READ'],
   taskChangesCursor: ['{ taskChangesCursor }', 'TASKS_READ'],
   taskChanges: ['subscription { taskChanges { cursor } }', 'TASKS_READ'],
+  queuesUpdated: ['subscription { queuesUpdated { name } }', 'any'],
   queueUpdated: ['subscription { queueUpdated(name: "x") { name } }', 'any'],
 };
 

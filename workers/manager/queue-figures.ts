@@ -4,9 +4,8 @@ import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import type { ManagerFigures, QueueFigures, ShardLag, WorkerGroup } from '../../src/metrics/manager-metrics.ts';
 import { findWorkers } from '../../src/queues/find-workers.ts';
-
-/** Lines (a priority, queue and type each) that are looked at in one shard: beyond, the oldest task may be missed. */
-const MAX_LINES = 1_000;
+import { MAX_LINES, oldestOf } from '../../src/queues/oldest-queued.ts';
+import type { Queued } from '../../src/queues/queue-store.ts';
 
 export interface FigureSources {
   broker: Broker;
@@ -55,34 +54,12 @@ const toQueues = async (
     counts.set(status, (counts.get(status) ?? 0) + n);
   }
   const lines = figures.flatMap((shard) => shard.lines);
-  const ages = await readAges(
-    database,
-    lines.flatMap(({ ids }) => ids),
-  ).catch((error: unknown) => {
+  const oldest = await oldestOf(database, lines).catch((error: unknown) => {
     logger.debug({ err: error }, 'could not ask how long tasks have been waiting');
-    return new Map<string, number>();
+    return new Map<string, Queued>();
   });
-  for (const { queue: name, ids } of lines) {
-    const queue = queueOf(name);
-    for (const id of ids) queue.oldestAgeMs = latest(queue.oldestAgeMs, ages.get(id));
-  }
+  for (const [name, { ageMs }] of oldest) queueOf(name).oldestAgeMs = ageMs;
   return queues;
-};
-
-const latest = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
-
-/** How long ago these tasks were queued last, in ms; without those that are not QUEUED for PostgreSQL. */
-const readAges = async (database: Database, ids: readonly string[]): Promise<Map<string, number>> => {
-  if (ids.length === 0) return new Map();
-  const sorted = ids.toSorted();
-  const rows = await database.$queryRaw<{ task_id: string; age_ms: number }[]>`
-    SELECT task_id, (extract(epoch FROM clock_timestamp() - at) * 1000)::float8 AS age_ms FROM (
-      SELECT DISTINCT ON (task_id) task_id, status, at FROM task_events
-      WHERE task_id = ANY(${sorted}::uuid[]) AND task_id >= ${sorted[0]}::uuid AND task_id <= ${sorted.at(-1)}::uuid
-      ORDER BY task_id, seq DESC
-    ) last WHERE status = 'QUEUED'`;
-  return new Map(rows.map((row) => [row.task_id, Math.max(0, row.age_ms)]));
 };
 
 const countWorkers = async ({ broker, logger }: FigureSources): Promise<WorkerGroup[]> => {
