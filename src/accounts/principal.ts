@@ -49,6 +49,13 @@ export const requireAdminsLogin = (principal: Principal, scope: ApiKeyScope): vo
   }
 };
 
+/** @throws TaskFlowError FORBIDDEN for everybody but the login of an admin */
+export const requireAdmin = ({ isAdmin }: Principal): void => {
+  if (!isAdmin) throw new TaskFlowError('FORBIDDEN', ADMINS_ONLY);
+};
+
+export const ADMINS_ONLY = 'This takes the login of an admin.';
+
 /** Is it somebody with their password, and not a program with a key or a browser with a watch token? */
 export const isLogin = ({ scopes }: Principal): boolean => scopes === 'all';
 

@@ -12,6 +12,7 @@ export const pausedKey = (tag: string): string => `${tag}:paused`;
 export const purgesKey = (tag: string): string => `${tag}:purges`;
 export const linesKey = (tag: string): string => `${tag}:lines`;
 export const countsKey = (tag: string): string => `${tag}:counts`;
+export const ownerCountsKey = (tag: string): string => `${tag}:{owners}:counts`;
 export const leaderKey = (tag: string): string => `${tag}:leader`;
 export const workersKey = (tag: string): string => `${tag}:workers`;
 export const workerExpiryKey = (tag: string): string => `${tag}:worker-expiry`;

@@ -3,7 +3,7 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin, { AuthScopeFailureType } from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
-import { isLogin, mayRead, watchersForbidden } from '../accounts/principal.ts';
+import { ADMINS_ONLY, isLogin, mayRead, watchersForbidden } from '../accounts/principal.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import type PrismaTypes from '../database/generated/pothos-types.ts';
 import { getDatamodel } from '../database/generated/pothos-types.ts';
@@ -93,7 +93,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
 /** What it would have taken. */
 const demand = ({ scope, parameter }: { scope: unknown; parameter: unknown }): string => {
   if (scope === 'login') return 'This takes a login; API keys do not allow it.';
-  if (scope === 'admin') return 'This takes the login of an admin.';
+  if (scope === 'admin') return ADMINS_ONLY;
   return `The API key does not allow this. It takes the scope ${scope === 'reader' ? 'TASKS_READ' : parameter}.`;
 };
 

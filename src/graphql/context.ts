@@ -14,6 +14,7 @@ import type { FlowLoaders } from '../flows/flow-loaders.ts';
 import type { OperationWatcher } from '../operations/watch-operations.ts';
 import type { QueueAges, QueueServices } from '../queues/find-queues.ts';
 import type { QueueListWatcher, QueueWatcher } from '../queues/watch-queues.ts';
+import type { StatisticsWatcher } from '../queues/watch-statistics.ts';
 import type { WorkerWatcher } from '../queues/watch-workers.ts';
 import type { ScheduleRuns } from '../schedules/find-runs.ts';
 import type { CancelServices } from '../tasks/cancel-task.ts';
@@ -47,6 +48,7 @@ export interface Services
   queueAges: QueueAges;
   operationWatcher: OperationWatcher;
   workerWatcher: WorkerWatcher;
+  statisticsWatcher: StatisticsWatcher;
   workWatcher: WorkWatcher;
   logger: Logger;
 }

@@ -12,6 +12,7 @@ import './dependencies.ts';
 import './flows.ts';
 import './schedules.ts';
 import './queues.ts';
+import './statistics.ts';
 import './workers.ts';
 import './worker-claims.ts';
 import { lexicographicSortSchema, printSchema } from 'graphql';

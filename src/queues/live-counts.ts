@@ -1,4 +1,4 @@
-import { countsKey } from '../broker/keys.ts';
+import { countsKey, ownerCountsKey } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 
 /** How many unfinished tasks of a queue there are now. */
@@ -33,10 +33,33 @@ export const readAllLiveCounts = async ({ shards }: Broker): Promise<Map<string,
 };
 
 /** @returns zeros for a queue without unfinished tasks @throws what ioredis throws */
-export const readLiveCounts = async ({ shards }: Broker, name: string): Promise<LiveCounts> => {
+export const readLiveCounts = (broker: Broker, name: string): Promise<LiveCounts> =>
+  readCounts(broker, countsKey, name);
+
+/**
+ * The counts of an owner's unfinished tasks in all queues, but for those that wait for other tasks.
+ *
+ * @throws what ioredis throws
+ */
+export const readOwnerCounts = (broker: Broker, ownerId: string): Promise<LiveCounts> =>
+  readCounts(broker, ownerCountsKey, ownerId);
+
+/** As `readOwnerCounts`, of all owners. @throws what ioredis throws */
+export const readTotalCounts = async (broker: Broker): Promise<LiveCounts> => {
+  const total = noCounts();
+  for (const { scheduled, queued, processing } of (await readAllLiveCounts(broker)).values()) {
+    total.scheduled += scheduled;
+    total.queued += queued;
+    total.processing += processing;
+  }
+  return total;
+};
+
+/** @param name what stands before the status in the fields of this key */
+const readCounts = async ({ shards }: Broker, keyOf: (tag: string) => string, name: string): Promise<LiveCounts> => {
   const counts = noCounts();
   const fields = STATUSES.map((status) => `${name}|${status}`);
-  const replies = await Promise.all(shards.map(({ lane, tag }) => lane.redis.hmget(countsKey(tag), ...fields)));
+  const replies = await Promise.all(shards.map(({ lane, tag }) => lane.redis.hmget(keyOf(tag), ...fields)));
   for (const values of replies) {
     STATUSES.forEach((status, i) => {
       add(counts, status, Number(values[i] ?? 0));

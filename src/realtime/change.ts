@@ -111,6 +111,21 @@ export const decodeLine = (line: string): Change | SideMessage => {
   return code === LETTER_P || code === LETTER_L ? decodeSideMessage(line) : decodeChange(line);
 };
 
+/** What those who count need of a transition. */
+export type CountedTransition = Pick<Change, 'taskId' | 'seq' | 'status' | 'atMs' | 'data'>;
+
+/**
+ * As `decodeLine`, for whoever reads the lines of all owners: without what costs most, the first transition's origin.
+ *
+ * @returns undefined for a side message
+ */
+export const decodeTransition = (line: string): CountedTransition | undefined => {
+  const code = line.charCodeAt(OWNER_LENGTH + 1);
+  if (code === LETTER_P || code === LETTER_L) return undefined;
+  const [, , taskId, seq, status, , , , , at, , data] = fieldsOf(line, 13);
+  return { taskId, seq: Number(seq), status, atMs: Number(at), data };
+};
+
 /** Whose line is it? */
 export const ownerOfLine = (line: string): string => line.slice(0, OWNER_LENGTH);
 

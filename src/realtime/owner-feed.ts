@@ -50,6 +50,7 @@ export class OwnerFeed {
   /** Those of `#listeners` who want every task's changes, and those who want one task's. */
   readonly #ofAllTasks = new Set<Listener>();
   readonly #byTask = new Map<string, Set<Listener>>();
+  readonly #observers = new Set<(change: Change) => void>();
   readonly #ahead = new Map<number, Change>();
   #position: number | undefined;
   #delivered = 0;
@@ -77,7 +78,7 @@ export class OwnerFeed {
 
   /** It has begun, and nobody listens. */
   get isIdle(): boolean {
-    return this.#position !== undefined && this.#listeners.size === 0;
+    return this.#position !== undefined && this.#listeners.size === 0 && this.#observers.size === 0;
   }
 
   /** Begins after `position`, which is what PostgreSQL had once this node was subscribed. */
@@ -130,6 +131,12 @@ export class OwnerFeed {
     return this.#listen(taskId, true);
   }
 
+  /** Calls `observer` with each change after the present `position`, as it is delivered; returns how to end it. */
+  observe(observer: (change: Change) => void): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
+  }
+
   #listen(taskId: string | undefined, withSide: boolean): Mailbox<FeedMessage> {
     const listener: Listener = {
       taskId,
@@ -172,6 +179,7 @@ export class OwnerFeed {
   #deliver(change: Change): void {
     this.#position = change.position;
     for (const { mailbox } of this.#ofAllTasks) mailbox.push(change);
+    for (const observe of this.#observers) observe(change);
     const listeners = this.#byTask.get(change.taskId);
     if (listeners) for (const { mailbox } of listeners) mailbox.push(change);
     this.#delivered += this.#ofAllTasks.size + (listeners?.size ?? 0);

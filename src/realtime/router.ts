@@ -2,9 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { operationsChannel, queuesChannel, realtimeChannel, revocationsChannel } from '../broker/keys.ts';
+import {
+  operationsChannel,
+  queuesChannel,
+  REALTIME_CHANNELS,
+  realtimeChannel,
+  revocationsChannel,
+} from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
-import { type Change, decodeLine, ownerOfLine } from './change.ts';
+import { type Change, type CountedTransition, decodeLine, decodeTransition, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
 import { type FeedMessage, isSideMessage, OwnerFeed, type ReadChanges } from './owner-feed.ts';
 import { channelOfOwner } from './publish.ts';
@@ -29,7 +35,7 @@ export interface FeedSubscription {
 
 interface Listened {
   listeners: Set<(names: string[]) => void>;
-  listening: Promise<void> | undefined;
+  listening: Promise<unknown> | undefined;
 }
 
 const CHECK_INTERVAL_MS = 5_000;
@@ -51,11 +57,16 @@ const endConnection = async (connection: Redis): Promise<void> => {
  * The library makes a second promise of each beginning subscription, for others who come meanwhile. When it fails and
  * nobody came, that would end the process.
  */
-const subscribe = (pubsub: RedisPubSub, channel: string, listener: (message: string) => void): Promise<number> => {
+const subscribe = async (
+  pubsub: RedisPubSub,
+  channel: string,
+  listener: (message: string) => void,
+): Promise<() => void> => {
   const id = pubsub.subscribe(channel, listener);
   const { subsPendingRefsMap } = pubsub as unknown as { subsPendingRefsMap: Map<string, { pending: Promise<void> }> };
   subsPendingRefsMap.get(channel)?.pending.catch(() => undefined);
-  return id;
+  const subscribed = await id;
+  return () => pubsub.unsubscribe(subscribed);
 };
 
 /**
@@ -67,10 +78,12 @@ export class RealtimeRouter {
   readonly #options: RouterOptions;
   readonly #feeds = new Map<string, Promise<OwnerFeed>>();
   readonly #ready = new Map<string, OwnerFeed>();
-  readonly #channels = new Map<number, Promise<void>>();
+  readonly #channels = new Map<number, Promise<() => void>>();
+  readonly #observers = new Set<(transition: CountedTransition) => void>();
   readonly #listened = new Map<(prefix: string, lane: string) => string, Listened>();
   readonly #lanes: { name: string; pubsub: RedisPubSub; connections: Redis[] }[];
   readonly #check: NodeJS.Timeout;
+  #isClosed = false;
   /** By feeds that are gone. */
   #deliveredBefore = 0;
 
@@ -116,6 +129,37 @@ export class RealtimeRouter {
     return feed.subscribeWithSide(taskId);
   }
 
+  /**
+   * Calls `observer` with each of an owner's changes from now on, in order, each once; returns how to end it.
+   *
+   * @throws Error when PostgreSQL cannot be reached to begin
+   */
+  async observe(ownerId: string, observer: (change: CountedTransition) => void): Promise<() => void> {
+    const feed = await this.#feed(ownerId);
+    return feed.observe(observer);
+  }
+
+  /**
+   * Calls `observer` with the transitions of all owners as they are published; returns how to end it. While somebody
+   * observes, this node hears all channels. What is published while the connection to Redis is cut, is missing.
+   *
+   * @throws Error when Redis refuses
+   */
+  async observeAll(observer: (transition: CountedTransition) => void): Promise<() => void> {
+    this.#observers.add(observer);
+    const end = (): void => {
+      this.#observers.delete(observer);
+      this.#leaveChannels();
+    };
+    try {
+      await Promise.all(Array.from({ length: REALTIME_CHANNELS }, (_, channel) => this.#listenToChannel(channel)));
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return end;
+  }
+
   /** Calls `listener` with the names of queues whose counts may have changed; returns how to end it. */
   onQueueChange(listener: (queues: string[]) => void): Promise<() => void> {
     return this.#onNames(queuesChannel, listener);
@@ -127,11 +171,12 @@ export class RealtimeRouter {
   }
 
   /** Calls `listener` with what is said about revoked credentials. Settles once Redis is listened to. */
-  onRevocation(listener: (message: string) => void): Promise<void> {
-    return this.#listen((lane) => revocationsChannel(this.#broker.prefix, lane), listener);
+  async onRevocation(listener: (message: string) => void): Promise<void> {
+    await this.#listen((lane) => revocationsChannel(this.#broker.prefix, lane), listener);
   }
 
   async close(error: Error): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#check);
     for (const feed of this.#ready.values()) {
       feed.fail(error);
@@ -213,7 +258,7 @@ export class RealtimeRouter {
     return () => listened.listeners.delete(listener);
   }
 
-  #listenToChannel(channel: number): Promise<void> {
+  #listenToChannel(channel: number): Promise<() => void> {
     let listening = this.#channels.get(channel);
     if (!listening) {
       listening = this.#listen(
@@ -228,18 +273,49 @@ export class RealtimeRouter {
     return listening;
   }
 
-  async #listen(channelOf: (lane: string) => string, onMessage: (message: string) => void): Promise<void> {
-    await Promise.all(this.#lanes.map(({ name, pubsub }) => subscribe(pubsub, channelOf(name), onMessage)));
+  /** @returns how to stop */
+  async #listen(channelOf: (lane: string) => string, onMessage: (message: string) => void): Promise<() => void> {
+    const lanes = await Promise.all(
+      this.#lanes.map(({ name, pubsub }) => subscribe(pubsub, channelOf(name), onMessage)),
+    );
+    return () => {
+      for (const leave of lanes) leave();
+    };
+  }
+
+  /** The library forgets the promise of leaving a channel, and it fails where the connection closes first. */
+  #isConnected(): boolean {
+    return (
+      !this.#isClosed && this.#lanes.every(({ connections }) => connections.every(({ status }) => status === 'ready'))
+    );
+  }
+
+  /** Stops listening where nobody watches any more: whoever comes next listens again. */
+  #leaveChannels(): void {
+    if (this.#observers.size > 0 || !this.#isConnected()) return;
+    const needed = new Set([...this.#ready.keys()].map(channelOfOwner));
+    for (const [channel, listening] of this.#channels) {
+      if (needed.has(channel)) continue;
+      this.#channels.delete(channel);
+      listening.then((leave) => leave()).catch(() => undefined);
+    }
   }
 
   #route(message: string): void {
     for (const line of message.split('\n')) {
+      this.#show(line);
       const feed = this.#ready.get(ownerOfLine(line));
       if (!feed) continue;
       const decoded = decodeLine(line);
       if (isSideMessage(decoded)) feed.acceptSide(decoded);
       else feed.accept(decoded);
     }
+  }
+
+  #show(line: string): void {
+    if (this.#observers.size === 0) return;
+    const transition = decodeTransition(line);
+    if (transition) for (const observe of this.#observers) observe(transition);
   }
 
   /** Also forgets the feeds that nobody watches any more. */
@@ -251,6 +327,7 @@ export class RealtimeRouter {
       this.#ready.delete(ownerId);
       this.#feeds.delete(ownerId);
     }
+    this.#leaveChannels();
     if (this.#ready.size === 0) return;
     const before = new Map([...this.#ready].map(([ownerId, feed]) => [ownerId, feed.position]));
     try {

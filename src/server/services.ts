@@ -21,6 +21,7 @@ import { OperationWatcher } from '../operations/watch-operations.ts';
 import { DrainingQueues } from '../queues/draining-queues.ts';
 import { createQueueAges } from '../queues/find-queues.ts';
 import { QueueListWatcher, QueueWatcher } from '../queues/watch-queues.ts';
+import { StatisticsWatcher } from '../queues/watch-statistics.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
 import { createScheduleRuns } from '../schedules/find-runs.ts';
@@ -75,6 +76,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const queueListWatcher = new QueueListWatcher({ database, broker }, logger);
   const operationWatcher = new OperationWatcher(database, router, logger);
   const workerWatcher = new WorkerWatcher(broker, logger);
+  const statisticsWatcher = new StatisticsWatcher({ database, broker }, router, logger);
   const workWatcher = new WorkWatcher(broker, logger);
   return {
     database,
@@ -110,6 +112,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     queueAges: createQueueAges({ broker, database }),
     operationWatcher,
     workerWatcher,
+    statisticsWatcher,
     workWatcher,
     maxResultBytes: config.MAX_RESULT_BYTES,
     workerTtlMs: config.HEARTBEAT_INTERVAL_SECONDS * 3_000,
@@ -132,7 +135,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     flowLoaders: createFlowLoaders(database),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
-      const watchers = [queueWatcher, queueListWatcher, operationWatcher, workerWatcher, workWatcher];
+      const watchers = [queueWatcher, queueListWatcher, operationWatcher, workerWatcher, statisticsWatcher, workWatcher];
       await Promise.all([router.close(reason), ...watchers.map((watcher) => watcher.close(reason))]);
     },
     close: async () => {

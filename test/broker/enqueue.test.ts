@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { enqueue } from '../../src/broker/calls.ts';
+import { complete, enqueue } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError, BrokerStaleError } from '../../src/broker/define-function.ts';
+import { ownerCountsKey } from '../../src/broker/keys.ts';
+import type { Shard } from '../../src/broker/lanes.ts';
 import { META, setupShard } from '../support/shard-setup.ts';
-import { dumpShard, headOf, inAbout } from '../support/shard-state.ts';
+import { dumpShard, headOf, inAbout, TEST_OWNER } from '../support/shard-state.ts';
 
 const item = (id: string, more: Partial<{ runAt: number | ''; head: string; payload: string }> = {}) => ({
   id,
@@ -135,5 +137,36 @@ describe('enqueueing', () => {
     await t.loseData();
     await expect(enqueue(t.shard, { epoch: 7 }, [item('a')])).rejects.toThrow(BrokerNotReadyError);
     expect(await dumpShard(t.shard)).toEqual({});
+  });
+});
+
+describe('the counts of owners', () => {
+  const OTHER = '01900000-0000-7000-8000-00000000beef';
+  const readCounts = ({ lane, tag }: Shard) => lane.redis.hgetall(ownerCountsKey(tag));
+
+  test('are of all their queues, by status, and go with the last task', async () => {
+    await using t = await setupShard();
+    await t.add('a');
+    await t.add('b', { queue: 'other' });
+    await t.add('c', { queue: 'third', ownerId: OTHER, runAt: Date.now() + 60_000 });
+    expect(await readCounts(t.shard)).toEqual({ [`${TEST_OWNER}|QUEUED`]: '2', [`${OTHER}|SCHEDULED`]: '1' });
+
+    const [held] = await t.claim({ limit: 1 });
+    expect(await readCounts(t.shard)).toMatchObject({
+      [`${TEST_OWNER}|QUEUED`]: '1',
+      [`${TEST_OWNER}|PROCESSING`]: '1',
+    });
+    await complete(t.shard, { worker: 'w1' }, [{ id: held?.id ?? '', token: held?.token ?? '', result: '{}' }]);
+    expect(await readCounts(t.shard)).toEqual({ [`${TEST_OWNER}|QUEUED`]: '1', [`${OTHER}|SCHEDULED`]: '1' });
+  });
+
+  test('are not below 0 where a task was there before owners were counted', async () => {
+    await using t = await setupShard();
+    await t.add('a');
+    await t.shard.lane.redis.del(ownerCountsKey(t.shard.tag));
+
+    await t.claim();
+
+    expect(await readCounts(t.shard)).toEqual({ [`${TEST_OWNER}|PROCESSING`]: '1' });
   });
 });

@@ -149,6 +149,15 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     expect((await (await app.user()).call(query)).data).toEqual(none);
     expect(Number((await owner.call(query)).data.taskChangesCursor)).toBeGreaterThan(0);
   },
+  statisticsUpdated: async () => {
+    const query = 'subscription { statisticsUpdated { tasks { queued scheduled processing failed } } }';
+    const watch = await subscribe(app.yoga, (await app.user()).headers, query);
+    expect(await watch.take(1)).toEqual([{ tasks: { queued: 0, scheduled: 0, processing: 0, failed: 0 } }]);
+    const everybody = 'subscription { statisticsUpdated(everybody: true) { at } }';
+    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, everybody))) as never)).toEqual({
+      code: 'FORBIDDEN',
+    });
+  },
   createFlow: async () => {
     const dependsOn = [task.id];
     const input = { type: 'secret', dependsOn };

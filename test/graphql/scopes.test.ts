@@ -75,6 +75,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   taskEvents: [`subscription { taskEvents(id: "${ID}") { seq } }`, 'TASKS_READ'],
   taskLogs: [`subscription { taskLogs(id: "${ID}") { id } }`, 'TASKS_READ'],
   taskChangesCursor: ['{ taskChangesCursor }', 'TASKS_READ'],
+  statisticsUpdated: ['subscription { statisticsUpdated { at } }', 'TASKS_READ'],
   taskChanges: ['subscription { taskChanges { cursor } }', 'TASKS_READ'],
   queuesUpdated: ['subscription { queuesUpdated { name } }', 'any'],
   queueUpdated: ['subscription { queueUpdated(name: "x") { name } }', 'any'],

@@ -42,10 +42,10 @@ redis.register_function('tf1_enqueue', function(keys, args)
         waiting[line] = waiting[line] or {}
         table.insert(waiting[line], id)
         batch.touched[line] = head
-        count(batch, head.queue, 'QUEUED', 1)
+        count(batch, head, 'QUEUED', 1)
       else
         schedule(batch, id, run_at)
-        count(batch, head.queue, 'SCHEDULED', 1)
+        count(batch, head, 'SCHEDULED', 1)
       end
     end
   end

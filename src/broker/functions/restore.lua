@@ -29,7 +29,7 @@ redis.register_function('tf1_restore', function(keys, args)
     local head = parse_head(head_text)
     if redis.call('SET', tag .. ':task:' .. id, head_text .. '\n' .. args[i + 6], 'NX') then
       restored = restored + 1
-      count(batch, head.queue, status, 1)
+      count(batch, head, status, 1)
       local is_live = true
       if status == 'SCHEDULED' then
         schedule(batch, id, run_at)

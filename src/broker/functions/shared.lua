@@ -17,6 +17,7 @@
 --   <tag>:purges      hash    operation -> how many tasks it has ended here; gone a day after the last one
 --   <tag>:paused      set     of queues from which nothing is claimed
 --   <tag>:counts      hash    <queue>|<STATUS> -> number
+--   <tag>:{owners}:counts  hash  <owner>|<STATUS> -> number. Ends as `counts` does, so that workers' rights cover both
 --   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data); or
 --                             at, p (lines: id, owner, attempt, percent, detail); or
 --                             at, l (lines: id, owner, attempt, seq of the attempt's claim, number, record)
@@ -126,9 +127,34 @@ local function new_batch(tag)
   return { tag = tag, now = now_ms(), lines = {}, counts = {}, touched = {}, heads = {}, timer = false }
 end
 
-local function count(batch, queue, status, by)
-  local field = queue .. '|' .. status
-  batch.counts[field] = (batch.counts[field] or 0) + by
+-- By head, of which a batch has few: the names of the counts are put together by commit().
+local function count(batch, head, status, by)
+  local counts = batch.counts[head]
+  if not counts then
+    counts = {}
+    batch.counts[head] = counts
+  end
+  counts[status] = (counts[status] or 0) + by
+end
+
+-- A count is gone with its last task. It is never below 0: tasks from before owners were counted leave uncounted.
+local function add_counts(key, counts)
+  for field, by in pairs(counts) do
+    if by ~= 0 and redis.call('HINCRBY', key, field, by) <= 0 then redis.call('HDEL', key, field) end
+  end
+end
+
+local function write_counts(tag, counts)
+  local queues, owners = {}, {}
+  for head, by_status in pairs(counts) do
+    for status, by in pairs(by_status) do
+      local of_queue, of_owner = head.queue .. '|' .. status, head.owner .. '|' .. status
+      queues[of_queue] = (queues[of_queue] or 0) + by
+      owners[of_owner] = (owners[of_owner] or 0) + by
+    end
+  end
+  add_counts(tag .. ':counts', queues)
+  add_counts(tag .. ':{owners}:counts', owners)
 end
 
 -- Values come from workers in any language. Raw tabs and newlines are only white space in JSON, but here they would
@@ -141,8 +167,8 @@ end
 -- Appends a transition to the batch. `from` and `to` must be a legal move (LEGAL_MOVES comes from task-state.ts).
 local function transition(batch, id, from, to, seq, attempt, head, worker, run_at, data)
   if not LEGAL_MOVES[from][to] then error('illegal move ' .. from .. ' -> ' .. to .. ' of ' .. id) end
-  if LIVE[from] then count(batch, head.queue, from, -1) end
-  if LIVE[to] then count(batch, head.queue, to, 1) end
+  if LIVE[from] then count(batch, head, from, -1) end
+  if LIVE[to] then count(batch, head, to, 1) end
   batch.lines[#batch.lines + 1] = table.concat({
     id, text_of(seq), to, text_of(attempt), head.owner, head.queue, head.type, one_line(worker), run_at, one_line(data) }, '\t')
 end
@@ -178,11 +204,7 @@ end
 
 local function commit(batch)
   local tag = batch.tag
-  for field, by in pairs(batch.counts) do
-    if by ~= 0 and redis.call('HINCRBY', tag .. ':counts', field, by) == 0 then
-      redis.call('HDEL', tag .. ':counts', field)
-    end
-  end
+  write_counts(tag, batch.counts)
   for line, head in pairs(batch.touched) do
     redis.call('SADD', tag .. ':lines', line)
     wake(batch, head.queue, head.type)
