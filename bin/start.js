@@ -121,6 +121,7 @@ const COMMANDS = {
   up: (args) => [['node', 'src/cli.ts', 'up', ...args]],
   test: (args) => (args.length > 0 ? [[...TESTS, ...args]] : CHECKS),
   bench: (args) => [['node', 'bench/run.ts', ...args]],
+  build: (args) => [['node', 'bin/build.ts', ...args]],
   generate: () => [],
   dashboard: () => [],
 };

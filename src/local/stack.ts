@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,7 +11,8 @@ import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import type { LocalServer } from './server-process.ts';
 
-const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url));
+/** .ts here, .js in what is built. */
+const CLI = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
 /**
  * In this order they are stopped: the manager records what the worker reports last. They serve their metrics on ports that
  * follow each other, the api on the first.

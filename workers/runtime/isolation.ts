@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { Piscina } from 'piscina';
@@ -71,7 +72,8 @@ export class Isolation {
     // Loaded when it is first needed: most workers have no isolated tasks.
     const { Piscina } = await import('piscina');
     return new Piscina({
-      filename: new URL('isolated-thread.ts', import.meta.url).href,
+      // .ts here, .js in what is built.
+      filename: new URL(`isolated-thread${extname(import.meta.url)}`, import.meta.url).href,
       minThreads: 0,
       maxThreads: this.#options.threads ?? availableParallelism(),
       idleTimeout: IDLE_MS,
