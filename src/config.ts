@@ -236,6 +236,11 @@ const SettingsSchema = z.object({
     'ms',
     'How long running tasks may go on after SIGTERM; the rest is handed back.',
   ),
+  SHUTDOWN_DRAIN_MS: setting(
+    wholeNumber(0, 0, 30_000),
+    'ms',
+    'How long an api serves on after SIGTERM while its /readyz says no, so that proxies turn away from it first.',
+  ),
 
   LEADER_LEASE_MS: setting(
     wholeNumber(3_000, 300, 60_000),

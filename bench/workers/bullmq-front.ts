@@ -2,9 +2,11 @@ import { createServer } from 'node:http';
 import { Queue } from 'bullmq';
 import { createSchema, createYoga } from 'graphql-yoga';
 import { pino } from 'pino';
+import { checkServers } from '../../src/broker/check-servers.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createAddressReader } from '../../src/server/client-address.ts';
 import { AllowedOrigins } from '../../src/server/cross-site.ts';
+import { Drain } from '../../src/server/drain.ts';
 import { createGraphQLServer, createMask } from '../../src/server/graphql-server.ts';
 import { createRoutes } from '../../src/server/routes.ts';
 import { openServices } from '../../src/server/services.ts';
@@ -49,6 +51,7 @@ const openFront = () => {
     yoga: createGraphQLServer(services, config),
     services,
     persisted: undefined,
+    drain: new Drain(() => checkServers(services), 0),
     maskError: createMask(services, config),
     readAddress: createAddressReader(config.TRUSTED_PROXIES, logger),
     origins: new AllowedOrigins(config.CORS_ORIGINS),

@@ -9,6 +9,7 @@ import type { Registry } from '../metrics/registry.ts';
 import type { Readiness } from '../readiness.ts';
 import { createAddressReader } from './client-address.ts';
 import { AllowedOrigins } from './cross-site.ts';
+import { Drain } from './drain.ts';
 import { createGraphQLServer, createMask, GRAPHQL_PATH } from './graphql-server.ts';
 import { PersistedOperations } from './persisted-operations.ts';
 import { createRoutes } from './routes.ts';
@@ -20,7 +21,7 @@ export interface Api {
   /** "http://127.0.0.1:4000", without a path. */
   url: string;
   checkReadiness(): Promise<Readiness>;
-  /** Ends subscriptions, lets requests finish, then closes the connections to PostgreSQL and Redis. */
+  /** Goes on for SHUTDOWN_DRAIN_MS, then ends subscriptions, lets requests finish, and closes the connections to PostgreSQL and Redis. */
   close(): Promise<void>;
 }
 
@@ -43,9 +44,11 @@ export const startApi = async (config: Config, logger: Logger, registry?: Regist
   const services = openServices(config, logger);
   const measured = registry && (await import('./measure-api.ts')).measureApi(registry, services);
   const yoga = createGraphQLServer(services, config, persisted, measured?.graphql);
+  const drain = new Drain(() => checkServers(services), config.SHUTDOWN_DRAIN_MS);
   const front = {
     yoga,
     services,
+    drain,
     persisted,
     metrics: measured?.graphql,
     maskError: createMask(services, config),
@@ -63,13 +66,14 @@ export const startApi = async (config: Config, logger: Logger, registry?: Regist
   const { port } = server.address() as AddressInfo;
   logger.info({ url: `${url}${GRAPHQL_PATH}` }, 'the api listens');
   const close = async (): Promise<void> => {
+    await drain.begin();
     const closed = closeServer(server);
     sockets.close();
     await services.endSubscriptions();
     await closed;
     await services.close();
   };
-  return { port, url, checkReadiness: () => checkServers(services), close };
+  return { port, url, checkReadiness: drain.checkReadiness, close };
 };
 
 /** A client that sends byte by byte holds its connection no longer than this. Answers may take as long as they like. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { checkServers } from '../broker/check-servers.ts';
 import type { Config } from '../config.ts';
 import { answerJson } from '../http-server.ts';
 import type { ReadAddress } from './client-address.ts';
 import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
 import { createDashboard } from './dashboard.ts';
+import type { Drain } from './drain.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { answerPlainPost, isPlainPost, type PlainFront } from './plain-post.ts';
@@ -14,6 +14,7 @@ import type { RunningServices } from './services.ts';
 /** What requests and sockets share. */
 export interface Front extends PlainFront {
   services: RunningServices;
+  drain: Drain;
   /** The only operations that run; undefined for any. */
   persisted: PersistedOperations | undefined;
   readAddress: ReadAddress;
@@ -25,10 +26,11 @@ export const createRoutes = (front: Front, config: Config): RequestListener => {
   const serveDashboard = createDashboard();
   return (request, response) => {
     setSecurityHeaders(response);
+    front.drain.mark(response);
     const path = request.url?.split('?')[0];
     if (path === GRAPHQL_PATH) answerGraphQL(front, config, request, response);
     else if (path === '/healthz') answerJson(response, 200, { isAlive: true });
-    else if (path === '/readyz') void answerReadiness(front.services, response);
+    else if (path === '/readyz') void answerReadiness(front.drain, response);
     else serveDashboard(request, response, () => answerNothing(path, response));
   };
 };
@@ -36,8 +38,8 @@ export const createRoutes = (front: Front, config: Config): RequestListener => {
 const answerNothing = (path: string | undefined, response: ServerResponse): void =>
   answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });
 
-const answerReadiness = async (services: RunningServices, response: ServerResponse): Promise<void> => {
-  const readiness = await checkServers(services);
+const answerReadiness = async (drain: Drain, response: ServerResponse): Promise<void> => {
+  const readiness = await drain.checkReadiness();
   answerJson(response, readiness.isReady ? 200 : 503, readiness);
 };
 

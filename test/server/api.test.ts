@@ -158,4 +158,25 @@ describe('closing', () => {
     expect(await events.text()).toContain('"code":"UNAVAILABLE"');
     await expect(fetch(`${other.url}/healthz`)).rejects.toThrow();
   });
+
+  test('serves on for a while after it was told to stop, and says that it is about to', async () => {
+    const other = await startApi({ ...app.config, PORT: 0, SHUTDOWN_DRAIN_MS: 1_000 }, silent);
+    const ask = (path: string) => fetch(`${other.url}${path}`);
+    expect((await ask('/readyz')).headers.get('connection')).toBe('keep-alive');
+    const closed = other.close();
+    const [readiness, operation] = await Promise.all([
+      ask('/readyz'),
+      fetch(`${other.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"query":"{ __typename }"}',
+      }),
+    ]);
+    expect(readiness.status).toBe(503);
+    expect(await readiness.json()).toEqual({ isReady: false, parts: { process: 'stopping' } });
+    expect(operation.status).toBe(200);
+    expect(operation.headers.get('connection')).toBe('close');
+    await closed;
+    await expect(ask('/healthz')).rejects.toThrow();
+  });
 });

@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { checkServers } from '../../src/broker/check-servers.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import { type Api, startApi } from '../../src/server/api.ts';
 import { createAddressReader } from '../../src/server/client-address.ts';
 import { AllowedOrigins } from '../../src/server/cross-site.ts';
+import { Drain } from '../../src/server/drain.ts';
 import { createMask } from '../../src/server/graphql-server.ts';
 import * as plainPost from '../../src/server/plain-post.ts';
 import { createRoutes } from '../../src/server/routes.ts';
@@ -96,6 +98,7 @@ describe('a plain POST', () => {
       yoga,
       services: app.services,
       persisted: undefined,
+      drain: new Drain(() => checkServers(app.services), 0),
       maskError: createMask(app.services, app.config),
       readAddress: createAddressReader([], silent),
       origins: new AllowedOrigins([]),

@@ -2,11 +2,12 @@ import type { Client } from 'graphql-ws';
 import { freePort } from '../../src/local/free-port.ts';
 import { openSocket, request } from '../../src/local/graphql-client.ts';
 import { checkBooks } from './invariants.ts';
+import { CLI } from './processes.ts';
 import {
   type PrivateServer,
   type SetupOptions,
   setup,
-  spawnProcess,
+  spawnNode,
   type TestApp,
   type TestProcess,
   waitFor,
@@ -26,6 +27,8 @@ const QUICK = {
 export interface SystemOptions extends SetupOptions {
   redis?: PrivateServer;
   postgres?: PrivateServer;
+  /** The cli that its processes run. Default: ours, uncompiled. */
+  cli?: string;
 }
 
 /** TaskFlow's real processes on real servers, and a signed-up user who talks to them over GraphQL. */
@@ -56,7 +59,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
   const app = await setup({ ...options, settings: { ...QUICK, PORT: String(port), ...options.settings } });
   const url = `http://127.0.0.1:${port}`;
   const start = async (name: string, env: Record<string, string> = {}): Promise<TestProcess> => {
-    const child = spawnProcess([name], { ...app.env, ...env });
+    const child = spawnNode([options.cli ?? CLI, name], { ...app.env, ...env });
     await child.waitForOutput(/"msg":"started"/);
     return child;
   };
