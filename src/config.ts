@@ -35,6 +35,9 @@ const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr
 /** A host, with `*.` before it for those below it; `*` for any. Ports are 80 and 443 where none is given. */
 const HOST_RULE = /^(?:\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/;
 
+const isHttpUrl = (text: string): boolean =>
+  text === '' || (URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol));
+
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
 const SettingsSchema = z.object({
@@ -327,6 +330,16 @@ const SettingsSchema = z.object({
     z.string().default('127.0.0.1'),
     'address',
     'The address of that port. Whoever reaches it reads the names of queues and task types: keep it private.',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting(
+    z.string().default('').refine(isHttpUrl, 'must be an http:// or https:// address'),
+    'URL',
+    'Whom traces are sent to, by OTLP over HTTP. Empty: none are made.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: setting(
+    z.coerce.number().min(0).max(1).default(1),
+    'share',
+    'Of the traces that begin here, how many are kept: 0 to 1. Those that a client began are kept as it says.',
   ),
 });
 

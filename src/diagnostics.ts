@@ -19,6 +19,10 @@ export interface CommittedTransition {
   taskId: string;
   seq: number;
   atMs: number;
+  type: string;
+  attempt: number;
+  /** W3C Trace Context of the task's submission, where that is traced. */
+  traceparent?: string | undefined;
 }
 
 /** Tasks were written with their first transition, in one statement. */
@@ -45,7 +49,12 @@ export const batchRecorded = open<RecordedBatch>('batch-recorded');
 export const leasesExpired = open<{ attempts: number }>('leases-expired');
 
 /** A worker's call for tasks was answered. */
-export const tasksClaimed = open<{ tasks: number; durationMs: number }>('tasks-claimed');
+export interface ClaimedBatch {
+  workerId: string;
+  claims: readonly { id: string; queue: string; type: string; traceparent?: string | undefined }[];
+  durationMs: number;
+}
+export const tasksClaimed = open<ClaimedBatch>('tasks-claimed');
 
 /** How an attempt ended for the worker that ran it. */
 export interface EndedAttempt {

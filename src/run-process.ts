@@ -4,6 +4,7 @@ import { createLogger, type Logger } from './logger.ts';
 import type { Registry } from './metrics/registry.ts';
 import type { MetricsServer } from './metrics/serve-metrics.ts';
 import type { Readiness } from './readiness.ts';
+import { getTracing, setTracing } from './tracing/tracing.ts';
 
 /** What is told to stop when the process is. */
 export interface Running {
@@ -45,6 +46,7 @@ export const runProcess = async (
   const config = loadConfig(needs, { ...readEnvironment(), ...Object.fromEntries(given) });
   const logger = createLogger(config.LOG_LEVEL, name);
   const metrics = await openMetrics(config, name, logger);
+  await openTraces(config, name, logger);
   const running = await start(config, logger, metrics?.registry);
   metrics?.readyWhen(async () => running.checkReadiness?.() ?? { isReady: true, parts: {} });
   let stoppingSince: number | undefined;
@@ -57,7 +59,8 @@ export const runProcess = async (
     logger.info({ reason }, 'stopping');
     setTimeout(() => process.exit(1), MAX_STOP_MS).unref();
     metrics?.stopping();
-    running.stop().then(
+    const stopped = running.stop().then(() => getTracing()?.close());
+    stopped.then(
       () => {
         logger.info('stopped');
         process.exit(0);
@@ -79,4 +82,11 @@ const openMetrics = async (config: Config, name: string, logger: Logger): Promis
   if (config.METRICS_PORT === undefined) return undefined;
   const { serveMetrics } = await import('./metrics/serve-metrics.ts');
   return serveMetrics(config, name, logger);
+};
+
+/** Loads nothing of it where traces are sent to nobody. */
+const openTraces = async (config: Config, name: string, logger: Logger): Promise<void> => {
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT === '') return;
+  const { openTracing } = await import('./tracing/open-tracing.ts');
+  setTracing(openTracing(config, name, logger));
 };

@@ -1,4 +1,5 @@
 import { defineFunction } from './define-function.ts';
+import type { Shard } from './lanes.ts';
 
 /** An attempt that a worker was given. */
 export interface Claim {
@@ -15,6 +16,8 @@ export interface Claim {
   payload: string;
   /** What became of the tasks that it waited for: JSON text; empty where it waited for none. */
   parents: string;
+  /** W3C Trace Context of its submission; undefined where that is not traced. */
+  traceparent?: string | undefined;
 }
 
 const CLAIM_FIELDS = 10;
@@ -22,7 +25,9 @@ const CLAIM_FIELDS = 10;
 const toClaims = (raw: unknown): Claim[] => {
   const flat = raw as (string | number)[];
   const claims: Claim[] = [];
-  for (let i = 0; i < flat.length; i += CLAIM_FIELDS) {
+  const count = Math.floor(flat.length / CLAIM_FIELDS);
+  const traces = flat.length > count * CLAIM_FIELDS ? toTraces(String(flat.at(-1))) : undefined;
+  for (let i = 0; i < count * CLAIM_FIELDS; i += CLAIM_FIELDS) {
     const [id, token, attempt, max, timeout, ownerId, queue, type, payload, parents] = flat
       .slice(i, i + CLAIM_FIELDS)
       .map(String) as [string, string, string, string, string, string, string, string, string, string];
@@ -37,10 +42,15 @@ const toClaims = (raw: unknown): Claim[] => {
       type,
       payload,
       parents,
+      traceparent: traces?.get(id),
     });
   }
   return claims;
 };
+
+/** @param text a line for each task that is traced: its id, a tab, its traceparent */
+const toTraces = (text: string): Map<string, string> =>
+  new Map(text.split('\n').map((line) => line.split('\t') as [string, string]));
 
 const toStrings = (raw: unknown): string[] => raw as string[];
 const toNumber = (raw: unknown): number => Number(raw);
@@ -62,12 +72,15 @@ export const restore = defineFunction({
   items: ['id', 'status', 'seq', 'attempt', 'runAt', 'head', 'payload', 'cancelReason'],
   reply: toNumber,
 });
-export const claim = defineFunction({
+const claimWith = defineFunction({
   name: 'claim',
-  args: ['worker', 'limit', 'leaseMs', 'lowFirst', 'queues', 'types'],
+  args: ['worker', 'limit', 'leaseMs', 'lowFirst', 'queues', 'types', 'traces'],
   items: [],
   reply: toClaims,
 });
+/** Asks for traces, too: who runs a task continues its trace, or passes it on. */
+export const claim = (shard: Shard, args: Omit<Parameters<typeof claimWith>[1], 'traces'>): Promise<Claim[]> =>
+  claimWith(shard, { ...args, traces: '1' });
 export const complete = defineFunction({
   name: 'complete',
   args: ['worker'],

@@ -14,6 +14,8 @@ export interface StreamedTransition {
   /** JSON text: the result, the error, or the reason; empty for none. */
   data: string;
   atMs: number;
+  /** W3C Trace Context of the task's submission; undefined where that is not traced. */
+  traceparent?: string | undefined;
 }
 
 /** How far a running attempt is. */
@@ -72,7 +74,8 @@ export const decodeEntry = (id: EntryId, fields: readonly string[]): StreamEntry
 };
 
 const decodeTransition = (line: string, atMs: number): StreamedTransition => {
-  const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data] = fieldsOf(line, 10);
+  // The last one is missing in most lines.
+  const [taskId, seq, status, attempt, ownerId, queue, type, workerId, runAt, data, trace] = fieldsOf(line, 11);
   return {
     taskId,
     seq: Number(seq),
@@ -85,6 +88,7 @@ const decodeTransition = (line: string, atMs: number): StreamedTransition => {
     runAtMs: runAt === '' ? undefined : Number(runAt),
     data,
     atMs,
+    traceparent: trace,
   };
 };
 
@@ -115,7 +119,8 @@ export const encodeHead = (task: {
   timeoutMs: number | null | undefined;
   type: string;
   backoff?: string | null | undefined;
+  traceparent?: string | null | undefined;
 }): string =>
   `${task.queue}\t${task.priority}\t${task.ownerId}\t${task.maxAttempts}\t${task.timeoutMs ?? ''}\t${task.type}${
-    task.backoff ? `\t${task.backoff}` : ''
+    task.traceparent ? `\t${task.backoff ?? ''}\t${task.traceparent}` : task.backoff ? `\t${task.backoff}` : ''
   }`;

@@ -3,6 +3,7 @@ import { insertDependencies } from '../tasks/dependency-store.ts';
 import { type NewTask, refuseDraining, toNewTask } from '../tasks/new-task.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { checkDependencyCount, toDependencies } from '../tasks/take-parents.ts';
+import { traceSubmission } from '../tracing/tracing.ts';
 import { checkFlow, type FlowInput, type FlowTaskInput } from './check-flow.ts';
 import { type Flow, insertFlow } from './flow-store.ts';
 
@@ -11,7 +12,10 @@ import { type Flow, insertFlow } from './flow-store.ts';
  *
  * @throws TaskFlowError BAD_USER_INPUT, which names the field, PAYLOAD_TOO_LARGE, or CONFLICT for a queue that is draining
  */
-export const createFlow = async (
+export const createFlow = (services: SubmitServices, ownerId: string, input: FlowInput): Promise<Flow> =>
+  traceSubmission(input.tasks, () => create(services, ownerId, input));
+
+const create = async (
   { database, taskWriter, taskRules }: SubmitServices,
   ownerId: string,
   input: FlowInput,

@@ -50,6 +50,12 @@ const ClaimedTaskType = builder.objectRef<Claim>('ClaimedTask').implement({
       description: 'What became of the tasks that it waited for, by their names; null where it waited for none.',
       resolve: ({ parents }) => (parents === '' ? null : (JSON.parse(parents) as unknown)),
     }),
+    traceparent: t.string({
+      nullable: true,
+      description:
+        'W3C Trace Context of its submission, for what the worker asks elsewhere; null where that is not traced.',
+      resolve: ({ traceparent }) => traceparent ?? null,
+    }),
   }),
 });
 

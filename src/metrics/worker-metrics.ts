@@ -65,8 +65,8 @@ const measureCalls = (registry: Registry): void => {
     help: 'Outcomes that Redis did not take, since the lease was lost.',
     registers,
   });
-  tasksClaimed.subscribe(({ tasks, durationMs }) => {
-    claimSizes.observe(tasks);
+  tasksClaimed.subscribe(({ claims, durationMs }) => {
+    claimSizes.observe(claims.length);
     claimDurations.observe(durationMs / 1_000);
   });
   attemptsReported.subscribe((report) => {

@@ -1,3 +1,4 @@
+import { getOperationAST } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Credentials } from '../accounts/authenticate.ts';
 import type { Config } from '../config.ts';
@@ -6,6 +7,7 @@ import { createErrorMask } from '../graphql/mask-errors.ts';
 import { limitQueries } from '../graphql/query-limits.ts';
 import { schema } from '../graphql/schema.ts';
 import type { GraphQLMetrics } from '../metrics/graphql-metrics.ts';
+import { getTracing, type Tracing } from '../tracing/tracing.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
 import { endWithCredentials } from './end-with-credentials.ts';
@@ -57,6 +59,7 @@ export const createGraphQLServer = (
   metrics?: GraphQLMetrics,
 ): GraphQLServer => {
   const maskError = createMask(services, settings);
+  const tracing = getTracing();
   return createYoga<OperationContext, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -73,6 +76,7 @@ export const createGraphQLServer = (
       endWithCredentials(services.sessions),
       lockPage(),
       ...(metrics ? [measureOperations(metrics)] : []),
+      ...(tracing ? [nameSpans(tracing)] : []),
     ],
     maxRequestBodySize: settings.MAX_REQUEST_BYTES,
     parserAndValidationCache: true,
@@ -104,6 +108,14 @@ const admitRequests = (services: Services): Plugin<object, OperationContext> => 
 
 const persistedOnly = (persisted: PersistedOperations): Plugin => ({
   onParams: ({ params, setParams }) => setParams({ ...params, query: persisted.documentOf(params) }),
+});
+
+/** A request's span says what was asked for. */
+const nameSpans = (tracing: Tracing): Plugin => ({
+  onExecute: ({ args: { document, operationName } }) => {
+    const operation = getOperationAST(document, operationName);
+    if (operation) tracing.describeOperation(operation.operation, operation.name?.value);
+  },
 });
 
 /** Yoga masks what is thrown, but errors of validation are returned. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Config } from '../config.ts';
 import { answerJson } from '../http-server.ts';
+import { getTracing } from '../tracing/tracing.ts';
 import type { ReadAddress } from './client-address.ts';
 import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
 import { createDashboard } from './dashboard.ts';
@@ -47,7 +48,15 @@ const answerGraphQL = (front: Front, config: Config, request: IncomingMessage, r
   front.origins.allow(request, response);
   if (request.method === 'OPTIONS') front.origins.answerPreflight(request, response);
   else if (!(config.GRAPHIQL && asksForPage(request)) && mayBeForged(request)) refuse(response, FORGERY_MESSAGE);
-  else answerOperation(front, config, request, response);
+  else traceOperation(front, config, request, response);
+};
+
+/** Within a span, where traces are collected. */
+const traceOperation = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+  const answer = (): void => answerOperation(front, config, request, response);
+  const tracing = getTracing();
+  if (tracing) tracing.serve(request, response, GRAPHQL_PATH, answer);
+  else answer();
 };
 
 const asksForPage = ({ method, headers }: IncomingMessage): boolean =>

@@ -11,7 +11,17 @@ import type { TaskStatus } from './task-state.ts';
 /** What the broker must know of a task. */
 export type Enqueueable = Pick<
   NewTask,
-  'id' | 'ownerId' | 'type' | 'queue' | 'priority' | 'payload' | 'maxAttempts' | 'timeoutMs' | 'backoff' | 'runAt'
+  | 'id'
+  | 'ownerId'
+  | 'type'
+  | 'queue'
+  | 'priority'
+  | 'payload'
+  | 'maxAttempts'
+  | 'timeoutMs'
+  | 'backoff'
+  | 'runAt'
+  | 'traceparent'
 > & {
   status: string;
   /** Number of its last transition. Default: 1, its first. */

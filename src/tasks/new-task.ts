@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
 import { newTaskId } from '../task-id.ts';
+import { getTracing } from '../tracing/tracing.ts';
 import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
 import { DEFAULT_MAX_ATTEMPTS, MaxAttemptsSchema, TimeoutMsSchema, type TypeDefaults } from './type-defaults.ts';
@@ -57,6 +58,8 @@ export interface NewTask {
   /** What it waits for; its status is WAITING then. Default: nothing. */
   waitsFor?: readonly NewParent[];
   onParentFailure?: ParentFailureAction;
+  /** W3C Trace Context of its submission. Default: that is not traced. */
+  traceparent?: string | null;
   /** Do others of the same submission wait for it? Default: no. */
   hasDependents?: boolean;
 }
@@ -193,6 +196,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
     runAt: input.runAt ?? null,
     tags: input.tags ?? [],
     idempotencyKey: input.idempotencyKey ?? null,
+    traceparent: getTracing()?.activeTraceparent() ?? null,
     ...waitingFor(input),
   };
 };

@@ -15,6 +15,7 @@ interface RequeuedRow {
   backoff: string | null;
   seq: number;
   parents: string | null;
+  traceparent: string | null;
 }
 
 /** Of rows of `tasks`: those that can be put back. Neither is a new task, nor one put back, taken by a draining queue. */
@@ -48,7 +49,7 @@ export const resetEnded = async (
       submitted_at = now()
     FROM chosen c WHERE t.id = c.id AND t.id BETWEEN ${low}::uuid AND ${high}::uuid
     RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq,
-      t.parent_results::text AS parents`;
+      t.parent_results::text AS parents, t.traceparent`;
   return rows.map((row) => ({
     id: row.id,
     ownerId: row.owner_id,
@@ -63,6 +64,7 @@ export const resetEnded = async (
     status: 'QUEUED',
     seq: row.seq,
     parents: row.parents,
+    traceparent: row.traceparent,
   }));
 };
 

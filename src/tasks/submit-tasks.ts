@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Database, Prisma } from '../database/client.ts';
 import { whileBusy } from '../database/while-busy.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { traceSubmission } from '../tracing/tracing.ts';
 import { encodeBackoff } from './backoff.ts';
 import {
   MAX_TASKS_AT_ONCE,
@@ -31,11 +32,18 @@ export interface SubmitServices {
  * @throws TaskFlowError BAD_USER_INPUT (also for a task to wait for that is not there), PAYLOAD_TOO_LARGE, or CONFLICT for an
  *   idempotency key that was used for something else and for a queue that is draining
  */
-export const submitTasks = async (
+export const submitTasks = (
   services: SubmitServices,
   ownerId: string,
   inputs: readonly SubmitInput[],
   path: (index: number) => string = (index) => `inputs.${index}`,
+): Promise<Task[]> => traceSubmission(inputs, () => submit(services, ownerId, inputs, path));
+
+const submit = async (
+  services: SubmitServices,
+  ownerId: string,
+  inputs: readonly SubmitInput[],
+  path: (index: number) => string,
 ): Promise<Task[]> => {
   if (inputs.length > MAX_TASKS_AT_ONCE) {
     throw badInput(

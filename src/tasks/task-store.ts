@@ -58,6 +58,15 @@ const rareColumns = (tasks: readonly NewTask[]) => {
   };
 };
 
+/** Only traced submissions have one. */
+const traceColumn = (tasks: readonly NewTask[]) => {
+  if (!tasks.some(({ traceparent }) => traceparent)) return { array: Prisma.empty, name: Prisma.empty };
+  return {
+    array: Prisma.sql`, ${plainArray(tasks, ({ traceparent }) => traceparent ?? null)}::text[]`,
+    name: Prisma.sql`, traceparent`,
+  };
+};
+
 /** Only flows write tasks that others wait for already. */
 const dependentsColumn = (tasks: readonly NewTask[]) => {
   if (!tasks.some(({ hasDependents }) => hasDependents))
@@ -88,17 +97,18 @@ export const insertTasks = async (
   const { places, counts } = placesByOwner(tasks);
   const rare = rareColumns(tasks);
   const dependents = dependentsColumn(tasks);
+  const trace = traceColumn(tasks);
   const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(
         ${plainArray(tasks, (task) => task.id)}::uuid[], ${plainArray(tasks, (task) => task.ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
         ${textArray(tasks, (task) => task.type)}::text[], ${textArray(tasks, (task) => task.queue)}::text[],
         ${textArray(tasks, (task) => task.payload)}::text[], ${plainArray(tasks, (task) => task.priority)}::task_priority[],
-        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays} ${dependents.array})
-      AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names} ${dependents.name})
+        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays} ${dependents.array} ${trace.array})
+      AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names} ${dependents.name} ${trace.name})
     ), inserted AS (
-      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff, has_dependents)
-      SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values}, ${dependents.value} FROM input
+      INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff, has_dependents ${trace.name})
+      SELECT id, owner_id, type, queue, payload::jsonb, priority, max_attempts, 1, ${rare.values}, ${dependents.value} ${trace.name} FROM input
       RETURNING status
     ), remembered AS (
       INSERT INTO outbox (id, shard_id, min_id, max_id)

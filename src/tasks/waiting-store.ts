@@ -66,7 +66,7 @@ export const releaseRows = async (
     FROM unnest(${plainArray(tasks, ({ id }) => id)}::uuid[], ${textArray(tasks, (task) => task.parents)}::text[]) AS n(id, parents)
     WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.status = 'WAITING'
     RETURNING t.id, t.owner_id AS "ownerId", t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts AS "maxAttempts",
-      t.timeout_ms AS "timeoutMs", t.backoff, t.run_at AS "runAt", t.status::text, t.seq`;
+      t.timeout_ms AS "timeoutMs", t.backoff, t.traceparent, t.run_at AS "runAt", t.status::text, t.seq`;
   return rows.map((row) => ({
     ...row,
     parents: parents.get(row.id) ?? null,

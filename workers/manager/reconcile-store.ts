@@ -21,6 +21,8 @@ export interface UnfinishedTask {
   cancelReason: string | null;
   /** What became of the tasks that it waited for: JSON text. */
   parents: string | null;
+  /** W3C Trace Context of its submission, where that is traced. */
+  traceparent: string | null;
 }
 
 export interface OutboxEntry {
@@ -117,10 +119,11 @@ interface TaskRow {
   backoff: string | null;
   cancel_reason: string | null;
   parents: string | null;
+  traceparent: string | null;
 }
 
 const COLUMNS = Prisma.sql`id, owner_id, type, queue, priority::text, status::text, seq, attempt, max_attempts, timeout_ms, run_at,
-      payload::text, backoff, cancel_reason::text, parent_results::text AS parents`;
+      payload::text, backoff, cancel_reason::text, parent_results::text AS parents, traceparent`;
 
 const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   id: row.id,
@@ -138,6 +141,7 @@ const toUnfinished = (row: TaskRow): UnfinishedTask => ({
   backoff: row.backoff,
   cancelReason: row.cancel_reason,
   parents: row.parents,
+  traceparent: row.traceparent,
 });
 
 /** Those of these tasks that still have the seq given with them, whole. */

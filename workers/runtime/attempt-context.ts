@@ -44,6 +44,10 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
     return this.#attempt.claim.queue;
   }
 
+  get traceparent(): string | undefined {
+    return this.#attempt.traceparent;
+  }
+
   get parents(): Readonly<Record<string, ParentOutcome>> {
     const { parents } = this.#attempt.claim;
     this.#parents ??= parents === '' ? {} : (JSON.parse(parents) as Record<string, ParentOutcome>);
@@ -51,8 +55,8 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
   }
 
   get logger(): Logger {
-    const { id, type, attempt } = this.#attempt.claim;
-    this.#logger ??= this.#parentLogger.child({ taskId: id, type, attempt });
+    const { id, type, attempt, traceparent } = this.#attempt.claim;
+    this.#logger ??= this.#parentLogger.child({ taskId: id, type, attempt, ...traceBindings(traceparent) });
     return this.#logger;
   }
 
@@ -65,3 +69,9 @@ export class AttemptContext<Payload> implements TaskContext<Payload> {
     return (level, message, fields) => this.#side.log(this.#attempt, level, message, fields);
   }
 }
+
+/** Names the trace in a line of the log, as OpenTelemetry's data model for logs does. */
+export const traceBindings = (traceparent: string | undefined): { trace_id?: string } => {
+  const traceId = traceparent?.split('-')[1];
+  return traceId === undefined ? {} : { trace_id: traceId };
+};

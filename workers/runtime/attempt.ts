@@ -1,5 +1,6 @@
 import type { Claim } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
+import type { AttemptSpan } from '../../src/tracing/tracing.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Reason of an aborted signal: another worker may have the task by now, so whatever is done here is in vain. */
@@ -43,6 +44,8 @@ export class Attempt {
   readonly shard: Shard;
   /** How it ended. The first to settle it decides: the handler, its deadline, the loss of its lease, or the shutdown. */
   readonly outcome: Promise<Outcome>;
+  /** Where its task is traced, and this worker collects traces. */
+  span: AttemptSpan | undefined = undefined;
   readonly #resolve: (outcome: Outcome) => void;
   // Most handlers never look at their signal, and a controller costs more than the rest of an attempt.
   #controller: AbortController | undefined;
@@ -56,6 +59,11 @@ export class Attempt {
     this.shard = shard;
     this.outcome = promise;
     this.#resolve = resolve;
+  }
+
+  /** W3C Trace Context that its handler passes on; undefined where its task is not traced. */
+  get traceparent(): string | undefined {
+    return this.span?.traceparent ?? this.claim.traceparent;
   }
 
   get signal(): AbortSignal {

@@ -117,14 +117,14 @@ export class ClaimLoop {
   }
 
   async #claimFrom(source: ShardSource, limit: number, isLowFirst: boolean): Promise<void> {
-    const { slots, accept, onRecovered, logger } = this.#options;
+    const { slots, accept, onRecovered, logger, workerId } = this.#options;
     source.beginClaim();
     slots.reserve(limit);
     const startedAt = performance.now();
     try {
       const claims = await this.#claim(source.shard, limit, isLowFirst).finally(() => slots.unreserve(limit));
       if (tasksClaimed.hasSubscribers)
-        tasksClaimed.publish({ tasks: claims.length, durationMs: performance.now() - startedAt });
+        tasksClaimed.publish({ workerId, claims, durationMs: performance.now() - startedAt });
       accept(source.shard, claims);
       if (source.hasFailed) onRecovered(source.shard);
       source.endClaim(claims.length === limit);

@@ -23,6 +23,11 @@ export interface TaskContext<Payload> {
   readonly queue: string;
   /** What became of the tasks that it waited for, by their names in the flow, or their ids. */
   readonly parents: Readonly<Record<string, ParentOutcome>>;
+  /**
+   * W3C Trace Context, for what the handler asks elsewhere; undefined where its task is not traced. Where the worker collects
+   * traces, it is that of the attempt's own span, which is also the active one of @opentelemetry/api.
+   */
+  readonly traceparent: string | undefined;
   /** The worker's own log; names the task in every line. */
   readonly logger: Logger;
   /**

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../src/broker/calls.ts';
 import { attemptEnded, type EndedAttempt } from '../../src/diagnostics.ts';
+import { type AttemptSpan, getTracing } from '../../src/tracing/tracing.ts';
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -14,6 +15,7 @@ import type { SideReporter } from './side-reporter.ts';
 
 export interface ExecutorOptions {
   tasks: ReadonlyMap<string, TaskDefinition>;
+  workerId: string;
   deadlines: Deadlines;
   /** Largest result, in bytes of JSON. */
   maxResultBytes: number;
@@ -27,18 +29,36 @@ export interface ExecutorOptions {
 /** Runs one attempt: load, validate, run, encode, report. Never throws, and reports each attempt once. */
 export const execute = async (attempt: Attempt, options: ExecutorOptions): Promise<void> => {
   const startedAt = attemptEnded.hasSubscribers ? performance.now() : 0;
+  attempt.span = startSpan(attempt, options.workerId);
   const outcome = await outcomeOf(attempt, options);
   logFailure(attempt, outcome, options.logger);
   const report = encode(outcome, options.maxResultBytes);
-  if (attemptEnded.hasSubscribers) attemptEnded.publish(describeEnd(attempt, report, performance.now() - startedAt));
+  if (attemptEnded.hasSubscribers) {
+    const durationMs = performance.now() - startedAt;
+    attemptEnded.publish({ type: attempt.claim.type, outcome: describeEnd(attempt, report), durationMs });
+  }
+  attempt.span?.end(describeEnd(attempt, report), codeOf(outcome, report));
   options.report(attempt, report);
 };
 
-const describeEnd = ({ claim, isLost }: Attempt, report: Report, durationMs: number): EndedAttempt => {
-  const failed =
-    report.kind === 'fail' && report.retry === '1' && claim.attempt < claim.maxAttempts ? 'retried' : 'failed';
-  const reported = report.kind === 'complete' ? 'completed' : report.kind === 'release' ? 'released' : failed;
-  return { type: claim.type, outcome: isLost ? 'lost' : reported, durationMs };
+const startSpan = ({ claim }: Attempt, workerId: string): AttemptSpan | undefined => {
+  const { traceparent } = claim;
+  return traceparent === undefined
+    ? undefined
+    : getTracing()?.startAttempt({ ...claim, traceparent }, claim.attempt, workerId);
+};
+
+const describeEnd = ({ claim, isLost }: Attempt, report: Report): EndedAttempt['outcome'] => {
+  if (isLost) return 'lost';
+  if (report.kind === 'complete') return 'completed';
+  if (report.kind === 'release') return 'released';
+  return report.retry === '1' && claim.attempt < claim.maxAttempts ? 'retried' : 'failed';
+};
+
+/** Why it failed, for its span; undefined for one that did not. */
+const codeOf = (outcome: Outcome, report: Report): string | undefined => {
+  if (report.kind !== 'fail') return undefined;
+  return 'failure' in outcome ? (outcome.failure.code ?? 'Error') : 'INVALID_RESULT';
 };
 
 const outcomeOf = (attempt: Attempt, options: ExecutorOptions): Promise<Outcome> | Outcome => {
@@ -60,7 +80,8 @@ const handlerOf = (
   { logger, side }: ExecutorOptions,
 ): (() => unknown) => {
   const call = (checked: unknown): unknown => {
-    const returned = definition.handler(new AttemptContext(attempt, checked, logger, side));
+    const context = new AttemptContext(attempt, checked, logger, side);
+    const returned = attempt.span ? attempt.span.run(() => definition.handler(context)) : definition.handler(context);
     return definition.result ? checkResult(definition.result, returned) : returned;
   };
   const checked = validate(definition, payload);

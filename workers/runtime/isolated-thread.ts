@@ -63,7 +63,7 @@ const contextOf = (
   signal: AbortSignal,
   say: (message: ThreadMessage) => void,
 ): TaskContext<unknown> => {
-  const { taskId, attempt, maxAttempts, ownerId, queue, parents, logLevel } = run;
+  const { taskId, attempt, maxAttempts, ownerId, queue, parents, traceparent, logLevel } = run;
   return {
     payload,
     signal,
@@ -73,6 +73,7 @@ const contextOf = (
     ownerId,
     queue,
     parents: parents === '' ? {} : (JSON.parse(parents) as Record<string, ParentOutcome>),
+    traceparent,
     logger: openLogger(logLevel, say),
     progress: (percent: number, detail?: unknown) => say({ kind: 'progress', percent, detail: toPlain(detail) }),
     log: (level: LogLevel, message: string, fields?: Record<string, unknown>) =>

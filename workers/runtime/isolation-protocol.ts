@@ -16,6 +16,7 @@ export interface IsolatedRun {
   payload: string;
   /** JSON text; empty where it waited for none. */
   parents: string;
+  traceparent: string | undefined;
   logLevel: string;
   /** Carries a ThreadMessage from the thread, and a StopMessage to it. */
   port: MessagePort;

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { Piscina } from 'piscina';
 import type { Attempt } from './attempt.ts';
+import { traceBindings } from './attempt-context.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { TaskDefinition } from './define-task.ts';
 import type { IsolatedRun, StopMessage, ThreadMessage } from './isolation-protocol.ts';
@@ -84,22 +85,23 @@ export class Isolation {
     });
   }
 
-  #describe({ claim }: Attempt, { isolate }: TaskDefinition): Omit<IsolatedRun, 'port'> {
+  #describe({ claim, traceparent }: Attempt, { isolate }: TaskDefinition): Omit<IsolatedRun, 'port'> {
     const { id: taskId, type, attempt, maxAttempts, ownerId, queue, payload, parents } = claim;
     const { level: logLevel } = this.#options.logger;
-    const about = { taskId, type, attempt, maxAttempts, ownerId, queue, payload, parents, logLevel };
+    const about = { taskId, type, attempt, maxAttempts, ownerId, queue, payload, parents, traceparent, logLevel };
     return { ...about, module: String(isolate) };
   }
 
   /** Passes on what the thread says. @returns its result, or throws as its handler did */
   #listen(attempt: Attempt, port: MessagePort): Promise<EncodedResult> {
     const { deadlines, side, logger } = this.#options;
-    const { id: taskId, type, attempt: number, timeoutMs } = attempt.claim;
+    const { id: taskId, type, attempt: number, timeoutMs, traceparent } = attempt.claim;
+    const bindings = { taskId, type, attempt: number, ...traceBindings(traceparent) };
     const { promise, resolve, reject } = Promise.withResolvers<EncodedResult>();
     port.on('message', (message: ThreadMessage) => {
       if (message.kind === 'progress') side.progress(attempt, message.percent, message.detail);
       else if (message.kind === 'log') side.log(attempt, message.level, message.message, message.fields);
-      else if (message.kind === 'line') passOn(message.line, logger, { taskId, type, attempt: number });
+      else if (message.kind === 'line') passOn(message.line, logger, bindings);
       else if (message.kind === 'returned') resolve(new EncodedResult(message.result));
       else if (message.kind === 'thrown') reject(new ThreadOutcome(message.outcome));
       else if (timeoutMs !== undefined) deadlines.watch(attempt, timeoutMs);

@@ -86,6 +86,7 @@ export class Worker {
     const running = { deadlines: this.#deadlines, side: this.#side, logger };
     this.#isolation = new Isolation({ threads, threadMemoryMb, ...running });
     this.#executor = {
+      workerId: this.id,
       tasks: byType(options.tasks),
       ...running,
       maxResultBytes,

@@ -21,6 +21,8 @@ export interface RunTaskOptions {
   ownerId?: string;
   /** Default: "default". */
   queue?: string;
+  /** W3C Trace Context. Default: none. */
+  traceparent?: string;
   /** Default: one that writes nothing. */
   logger?: Logger;
 }
@@ -56,6 +58,7 @@ export const runTask = async <Definition extends TaskDefinition>(
     ownerId: options.ownerId ?? 'owner',
     queue: options.queue ?? 'default',
     parents: options.parents ?? {},
+    traceparent: options.traceparent,
     logger: options.logger ?? pino({ level: 'silent' }),
     progress: (percent, detail) => progress.push({ percent, detail }),
     log: (level, message, fields) => logs.push({ level, message, fields }),

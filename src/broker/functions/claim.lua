@@ -1,7 +1,9 @@
 -- tf1_claim: gives waiting tasks to a worker, with a lease.
---   args    worker, limit (tasks), leaseMs, lowFirst ('1' or '0'), queues (comma between, or '*'), types (comma between)
+--   args    worker, limit (tasks), leaseMs, lowFirst ('1' or '0'), queues (comma between, or '*'), types (comma between),
+--           traces ('1': the worker knows what to do with them; may be missing)
 --   returns a flat list, per task: id, token, attempt, maxAttempts, timeoutMs ('' for none), owner, queue, type, payload,
---           parents (what became of the tasks that it waited for: JSON, or '' for none)
+--           parents (what became of the tasks that it waited for: JSON, or '' for none); where the worker asked for traces,
+--           and any of the tasks has one, a last element: a line for each that has, with id and traceparent (tab between)
 --   errors  NOTREADY
 --   events  PROCESSING
 -- Higher priorities go first, unless lowFirst; lines of the same priority take turns in random order. A reply holds at
@@ -48,6 +50,7 @@ local function claim_one(batch, id, body, run, claimed)
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, run.token, run.attempt, head.max
   reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = head.timeout, head.owner, head.queue, head.type
   reply[n + 9], reply[n + 10] = payload, parents
+  if head.trace ~= '' then claimed.traces[#claimed.traces + 1] = id .. '\t' .. head.trace end
   claimed.bytes = claimed.bytes + #payload + #parents
 end
 
@@ -90,7 +93,8 @@ redis.register_function('tf1_claim', function(keys, args)
   local epoch = read_epoch(tag)
   if not epoch then return not_ready() end
   local batch, left = new_batch(tag), {}
-  local claimed = { worker = worker, epoch = epoch, expiry = string.format('%.0f', batch.now + tonumber(args[3])), bytes = 0, reply = {}, runs = {}, leases = {} }
+  local expiry = string.format('%.0f', batch.now + tonumber(args[3]))
+  local claimed = { worker = worker, epoch = epoch, expiry = expiry, bytes = 0, reply = {}, runs = {}, leases = {}, traces = {} }
   local by_priority = served_lines(batch, to_set(args[5]), to_set(args[6]))
   for _, priority in ipairs(PRIORITIES[args[4] == '1' and 2 or 1]) do
     for _, line in ipairs(by_priority[priority]) do
@@ -109,5 +113,6 @@ redis.register_function('tf1_claim', function(keys, args)
   call_many('MSET', nil, claimed.runs, 2)
   call_many('ZADD', tag .. ':leases', claimed.leases, 2)
   commit(batch)
+  if args[7] == '1' and #claimed.traces > 0 then claimed.reply[#claimed.reply + 1] = table.concat(claimed.traces, '\n') end
   return claimed.reply
 end)

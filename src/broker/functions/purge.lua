@@ -6,7 +6,7 @@
 --   events  CANCELLED with the reason
 -- A later task that stands in front of an earlier one moves to the back of its line: whoever calls with the length that the
 -- line had at the beginning, in all, has seen every task that stood there, and comes to an end.
-local MAX_HEAD = 400
+local MAX_HEAD = 500
 
 local function purge_line(batch, args)
   local tag, line, before, ended = batch.tag, args[6], args[2], 0

@@ -1,8 +1,9 @@
 -- Shared by all functions of the library. Every function takes one key, the shard's tag ("{tf:low:0}"); all other keys
 -- of the shard begin with it, so they share its cluster slot. Names of keys: src/broker/keys.ts.
 --
---   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type, and backoff
---                             where it is not the default one (tab between). There while the task is live in Redis. A task
+--   <tag>:task:<id>   string  head "\n" payload; head = queue, priority, owner, maxAttempts, timeoutMs, type, backoff where
+--                             it is not the default one, and traceparent where the task is traced (then backoff stands
+--                             there in any case, or is empty; tab between). There while the task is live in Redis. A task
 --                             that waited for others has one line more: what became of them (a JSON object).
 --   <tag>:run:<id>    string  seq, attempt, token, worker, head (tab between); there from the first claim on. An empty
 --                             token: nobody holds the task.
@@ -18,7 +19,8 @@
 --   <tag>:paused      set     of queues from which nothing is claimed
 --   <tag>:counts      hash    <queue>|<STATUS> -> number
 --   <tag>:{owners}:counts  hash  <owner>|<STATUS> -> number. Ends as `counts` does, so that workers' rights cover both
---   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data); or
+--   <tag>:events      stream  at (ms), e (lines: id, seq, status, attempt, owner, queue, type, worker, runAt, data,
+--                             and traceparent of a task that is traced); or
 --                             at, p (lines: id, owner, attempt, percent, detail); or
 --                             at, l (lines: id, owner, attempt, seq of the attempt's claim, number, record)
 --   <tag>:meta        hash    epoch, state, runId. Without it the shard lost its data and nothing may happen here.
@@ -47,9 +49,10 @@ local function not_ready()
 end
 
 local function parse_head(head)
-  local queue, priority, owner, max, timeout, type, backoff =
-    string.match(head, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$')
-  return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type, backoff = backoff }
+  local queue, priority, owner, max, timeout, type, backoff, trace =
+    string.match(head, '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t?([^\t]*)\t?(.*)$')
+  return { queue = queue, priority = priority, owner = owner, max = tonumber(max), timeout = timeout, type = type,
+    backoff = backoff, trace = trace }
 end
 
 -- The same, parsed once a batch: most tasks of a batch have the same head.
@@ -169,8 +172,9 @@ local function transition(batch, id, from, to, seq, attempt, head, worker, run_a
   if not LEGAL_MOVES[from][to] then error('illegal move ' .. from .. ' -> ' .. to .. ' of ' .. id) end
   if LIVE[from] then count(batch, head, from, -1) end
   if LIVE[to] then count(batch, head, to, 1) end
-  batch.lines[#batch.lines + 1] = table.concat({
+  local line = table.concat({
     id, text_of(seq), to, text_of(attempt), head.owner, head.queue, head.type, one_line(worker), run_at, one_line(data) }, '\t')
+  batch.lines[#batch.lines + 1] = head.trace == '' and line or line .. '\t' .. head.trace
 end
 
 local function line_of(head)

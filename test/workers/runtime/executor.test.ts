@@ -159,6 +159,7 @@ describe('encoding an outcome', () => {
 describe('executing an attempt', () => {
   const options = (report: (report: Report) => void) => ({
     tasks,
+    workerId: 'w1',
     deadlines: new Deadlines(),
     maxResultBytes: 100,
     logger: pino({ level: 'silent' }),
