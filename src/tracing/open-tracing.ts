@@ -27,7 +27,7 @@ const CLOSE_MS = 3_000;
  * @param process its kind: "api", "manager", …
  */
 export const openTracing = (config: Config, process: string, logger: Logger): Tracing => {
-  reportProblems(logger);
+  const report = reportProblems(logger);
   const base = config.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/$/, '');
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
@@ -42,14 +42,15 @@ export const openTracing = (config: Config, process: string, logger: Logger): Tr
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(provider);
   return new Spans(trace.getTracer('taskflow', packageJson.version), async () => {
-    await within(CLOSE_MS, provider.shutdown()).catch(() => false);
+    if (!(await within(CLOSE_MS, provider.shutdown()).catch(() => false))) report();
   });
 };
 
 /** What OpenTelemetry says may hold the answer of a collector, or the headers with which it was asked: only the fact is logged. */
-const reportProblems = (logger: Logger): void => {
+const reportProblems = (logger: Logger): (() => void) => {
   const report = quietly(logger, 'traces could not be sent, or not all of them');
   const say = (): void => report(new Error('OpenTelemetry met a problem'));
   const nothing = (): void => {};
   diag.setLogger({ error: say, warn: say, info: nothing, debug: nothing, verbose: nothing }, DiagLogLevel.WARN);
+  return say;
 };
