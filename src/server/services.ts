@@ -135,7 +135,14 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     flowLoaders: createFlowLoaders(database),
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
-      const watchers = [queueWatcher, queueListWatcher, operationWatcher, workerWatcher, statisticsWatcher, workWatcher];
+      const watchers = [
+        queueWatcher,
+        queueListWatcher,
+        operationWatcher,
+        workerWatcher,
+        statisticsWatcher,
+        workWatcher,
+      ];
       await Promise.all([router.close(reason), ...watchers.map((watcher) => watcher.close(reason))]);
     },
     close: async () => {
