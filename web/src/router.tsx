@@ -10,6 +10,7 @@ import { ApiProvider } from './live/api-provider.tsx';
 import { currentSession, useSession } from './session/session.ts';
 import { FailedPage, MissingPage } from './shell/fallback-pages.tsx';
 import { Shell } from './shell/shell.tsx';
+import { readFilter } from './tasks/task-filter.ts';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: MissingPage });
 
@@ -66,6 +67,17 @@ const routes = root.addChildren([
       getParentRoute: () => signedIn,
       path: '/',
       component: lazyRouteComponent(() => import('./overview/overview-page.tsx'), 'OverviewPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/tasks',
+      validateSearch: readFilter,
+      component: lazyRouteComponent(() => import('./tasks/tasks-page.tsx'), 'TasksPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/tasks/$id',
+      component: lazyRouteComponent(() => import('./task/task-page.tsx'), 'TaskPage'),
     }),
   ]),
 ]);

@@ -9,6 +9,8 @@ import { openSocket } from './socket.ts';
 
 export interface ApiClient {
   client: Client;
+  /** The same without the cache, which would keep all of a long list or a stream. */
+  uncached: Client;
   /** Ends its subscriptions and closes its socket. */
   close(): void;
 }
@@ -19,21 +21,17 @@ export interface ApiClient {
  */
 export const openApiClient = (): ApiClient => {
   const socket = openSocket();
-  const client = new Client({
-    ...HTTP,
-    exchanges: [
-      mapExchange({ onError: (error) => codeOf(error) === 'UNAUTHENTICATED' && endSession('ended') }),
-      cacheExchange({ keys: KEYS, logger: log }),
-      fetchExchange,
-      subscriptionExchange({
-        forwardSubscription: ({ query = '', variables }) => ({
-          subscribe: (sink) => ({
-            unsubscribe: subscribeResumably(socket.client, { query, variables: { ...variables } }, sink as never),
-          }),
-        }),
+  const watchLogin = mapExchange({ onError: (error) => codeOf(error) === 'UNAUTHENTICATED' && endSession('ended') });
+  const subscribing = subscriptionExchange({
+    forwardSubscription: ({ query = '', variables }) => ({
+      subscribe: (sink) => ({
+        unsubscribe: subscribeResumably(socket.client, { query, variables: { ...variables } }, sink as never),
       }),
-    ],
+    }),
   });
+  const cache = cacheExchange({ keys: KEYS, logger: log });
+  const client = new Client({ ...HTTP, exchanges: [watchLogin, cache, fetchExchange, subscribing] });
+  const uncached = new Client({ ...HTTP, exchanges: [watchLogin, fetchExchange, subscribing] });
   const stopRenewing = keepSessionRenewed(client);
   let token = currentSession()?.token;
   const unwatch = watchSession(() => {
@@ -45,6 +43,7 @@ export const openApiClient = (): ApiClient => {
   });
   return {
     client,
+    uncached,
     close: () => {
       unwatch();
       stopRenewing();

@@ -1,6 +1,6 @@
 import type { AnyVariables, CombinedError, TypedDocumentNode } from '@urql/core';
 import { useEffect, useEffectEvent } from 'react';
-import { useClient } from 'urql';
+import { useUncachedClient } from './api-provider.tsx';
 
 interface FeedOptions<Data> {
   onData: (data: Data) => void;
@@ -11,8 +11,8 @@ interface FeedOptions<Data> {
 }
 
 /**
- * Watches a subscription for a component that keeps what comes by itself, as a table does that takes in many changes at once.
- * For the latest value only, urql's `useSubscription` is simpler.
+ * Watches a subscription for a component that keeps what comes by itself, as a table does that takes in many changes at once:
+ * the cache does not get it. For the latest value only, urql's `useSubscription` is simpler.
  *
  * @param variables with which it begins; from there on it moves by itself. Other ones begin it anew
  */
@@ -21,7 +21,7 @@ export const useFeed = <Data, Variables extends AnyVariables>(
   variables: Variables,
   { onData, onError, isPaused = false }: FeedOptions<Data>,
 ): void => {
-  const client = useClient();
+  const client = useUncachedClient();
   const take = useEffectEvent(onData);
   const fail = useEffectEvent((error: CombinedError) => onError?.(error));
   const key = JSON.stringify(variables);

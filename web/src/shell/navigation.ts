@@ -12,4 +12,7 @@ export interface NavigationEntry {
 }
 
 /** The pages in the order of the sidebar; the command palette and the shortcuts have them, too. */
-export const NAVIGATION: readonly NavigationEntry[] = [{ name: 'Overview', to: '/', icon: 'overview', key: 'o' }];
+export const NAVIGATION: readonly NavigationEntry[] = [
+  { name: 'Overview', to: '/', icon: 'overview', key: 'o' },
+  { name: 'Tasks', to: '/tasks', icon: 'tasks', key: 't' },
+];
