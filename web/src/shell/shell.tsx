@@ -26,6 +26,7 @@ export const Shell = () => {
   const entries = useNavigation();
   const commands = useCommands(entries, () => setOpened('shortcuts'));
   const navigate = useNavigate();
+  const openTask = (id: string): void => void navigate({ to: '/tasks/$id', params: { id } });
   useShortcuts({
     'mod+k': () => setOpened('palette'),
     '?': () => setOpened('shortcuts'),
@@ -47,20 +48,20 @@ export const Shell = () => {
         />
         <Brand />
       </header>
-      <div id="sidebar" className={classes(styles.sidebar, opened === 'menu' && styles.isOpen)}>
+      <aside id="sidebar" aria-label="Sidebar" className={classes(styles.sidebar, opened === 'menu' && styles.isOpen)}>
         <Brand />
         <Button className={styles.search} icon="search" kind="quiet" onClick={() => setOpened('palette')}>
           Go to <kbd>Ctrl K</kbd>
         </Button>
         <Navigation entries={entries} onChoose={close} />
         <Foot />
-      </div>
+      </aside>
       <main id="main" className={styles.main} tabIndex={-1}>
         <ConnectionBanner />
         <Outlet />
       </main>
       <Toasts />
-      {opened === 'palette' && <CommandPalette commands={commands} onClose={close} />}
+      {opened === 'palette' && <CommandPalette commands={commands} onId={openTask} onClose={close} />}
       {opened === 'shortcuts' && <ShortcutsDialog onClose={close} />}
     </div>
   );

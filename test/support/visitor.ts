@@ -1,0 +1,36 @@
+import type { Page } from 'playwright-core';
+import { request } from '../../src/local/graphql-client.ts';
+import type { Dashboard } from './dashboard.ts';
+
+/** Whoever is logged in in a browser, as a program of theirs. */
+export interface Visitor {
+  ownerId: string;
+  graphql<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
+  /** @returns the task's id */
+  submit(input: Record<string, unknown>): Promise<string>;
+}
+
+const SUBMIT = 'mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }';
+
+export const visitorOf = async ({ url }: Dashboard, page: Page): Promise<Visitor> => {
+  const session = JSON.parse(await page.evaluate('localStorage.getItem("taskflow.session")'));
+  const graphql: Visitor['graphql'] = (query, variables = {}) =>
+    request(url, query, variables, { authorization: `Bearer ${session.token}` });
+  return {
+    ownerId: session.user.id,
+    graphql,
+    submit: async (input) => {
+      const { createTask } = await graphql<{ createTask: { id: string } }>(SUBMIT, { input });
+      return createTask.id;
+    },
+  };
+};
+
+/** The same person in a browser of their own. */
+export const openSecondBrowser = async (dashboard: Dashboard, page: Page, address: string): Promise<Page> => {
+  const session: string = await page.evaluate('localStorage.getItem("taskflow.session")');
+  const other = await dashboard.newBrowser();
+  await other.addInitScript(`localStorage.setItem('taskflow.session', ${JSON.stringify(session)})`);
+  await other.goto(address);
+  return other;
+};
