@@ -4,10 +4,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** Stands between a client and a server. Stalled, it accepts connections and passes nothing on, as a server that hangs. */
 export interface StallingProxy extends AsyncDisposable {
   readonly port: number;
+  /** Connections that are open, counted on both sides. */
+  readonly connections: number;
   stall(): void;
   resume(): void;
   /** Passes nothing on over the connections that there are; new ones work. */
   freeze(): void;
+  /** Passes everything on so many ms later. 0: at once again. */
+  slow(delayMs: number): void;
   /** Breaks every connection; new ones are taken. */
   cut(): void;
 }
@@ -15,6 +19,7 @@ export interface StallingProxy extends AsyncDisposable {
 export const startStallingProxy = async (targetPort: number): Promise<StallingProxy> => {
   const sockets = new Set<Socket>();
   let isStalled = false;
+  let delayMs = 0;
   const track = (socket: Socket): Socket => {
     sockets.add(socket);
     if (isStalled) socket.pause();
@@ -22,7 +27,14 @@ export const startStallingProxy = async (targetPort: number): Promise<StallingPr
   };
   // Both are piped by hand: pipe() would resume what is paused.
   const forward = (from: Socket, to: Socket): void => {
-    from.on('data', (data) => to.write(data));
+    let dueAt = 0;
+    from.on('data', (data) => {
+      const now = performance.now();
+      // What comes later must not overtake what is still under way.
+      dueAt = Math.max(now + delayMs, dueAt);
+      if (dueAt <= now) to.write(data);
+      else setTimeout(() => to.write(data), dueAt - now);
+    });
     if (isStalled) from.pause();
     from.on('close', () => to.destroy());
   };
@@ -36,6 +48,9 @@ export const startStallingProxy = async (targetPort: number): Promise<StallingPr
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    get connections() {
+      return sockets.size;
+    },
     stall: () => {
       isStalled = true;
       for (const socket of sockets) socket.pause();
@@ -46,6 +61,9 @@ export const startStallingProxy = async (targetPort: number): Promise<StallingPr
     },
     freeze: () => {
       for (const socket of sockets) socket.pause();
+    },
+    slow: (ms) => {
+      delayMs = ms;
     },
     cut: () => {
       for (const socket of sockets) socket.destroy();

@@ -14,7 +14,7 @@ import {
 } from './setup.ts';
 
 /** Quick enough for tests: a worker is missed after a second, a manager after half of one. */
-const QUICK = {
+export const QUICK = {
   LEASE_MS: '1000',
   LEADER_LEASE_MS: '500',
   RECONCILE_INTERVAL_MS: '300',
