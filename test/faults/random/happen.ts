@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitFor } from '../../support/setup.ts';
 import type { Fault } from './faults.ts';
 import type { Stand } from './stand.ts';
 
@@ -36,7 +37,8 @@ const disturb = async ({ toRedis, toPostgres }: Stand, { kind, ms }: Fault): Pro
 const breakServer = async ({ app, redis, postgres, disk }: Stand, { kind, ms }: Fault): Promise<void> => {
   switch (kind) {
     case 'FLUSHALL':
-      await app.broker.low.redis.flushall();
+      // A Redis whose disk was full a moment ago refuses even that.
+      await waitFor(() => app.broker.low.redis.flushall());
       return;
     case 'pause Redis':
       redis.pause();

@@ -22,7 +22,9 @@ const breakThings = async (stand: Stand, until: number, log: (line: string) => v
     if (performance.now() > until) break;
     await broken.get(targetOf(fault));
     log(describeFault(fault));
-    broken.set(targetOf(fault), happen(stand, fault));
+    const happening = happen(stand, fault);
+    happening.catch(() => undefined); // Met by the next await.
+    broken.set(targetOf(fault), happening);
     await delay(fault.gapMs);
   }
   await Promise.all(broken.values());
