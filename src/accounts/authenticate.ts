@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
@@ -51,7 +51,9 @@ export class Authenticator {
   async authenticate({ authorization, apiKey }: Credentials): Promise<Principal | undefined> {
     const shown = apiKey?.trim() || (authorization === undefined ? undefined : bearerOf(authorization));
     if (!shown) return undefined;
-    const principal = await this.#verified.fetch(hashSecret(shown).toString('base64url'), { context: shown });
+    const fingerprint = hash('sha256', shown, 'base64url');
+    const known = this.#verified.get(fingerprint);
+    const principal = known ?? (await this.#verified.fetch(fingerprint, { context: shown }));
     if (!principal || principal.expiresAtMs <= Date.now() || this.#isRevoked(principal)) throw refused(shown);
     this.#usage.note(principal);
     return principal;
@@ -85,11 +87,11 @@ export class Authenticator {
 
   async #verifyApiKey(secret: string): Promise<Principal> {
     if (!looksLikeSecret(secret)) throw refused(secret);
-    const hash = hashSecret(secret);
-    const apiKey = await findShownApiKey(this.#database, hash);
+    const secretHash = hashSecret(secret);
+    const apiKey = await findShownApiKey(this.#database, secretHash);
     // The index has compared the hashes already, of which a caller cannot choose the beginning; this takes the same time
     // wherever they differ.
-    if (!apiKey || !timingSafeEqual(apiKey.secretHash, hash)) throw refused(secret);
+    if (!apiKey || !timingSafeEqual(apiKey.secretHash, secretHash)) throw refused(secret);
     return principalOfKey(apiKey);
   }
 

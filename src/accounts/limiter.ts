@@ -54,13 +54,23 @@ export interface LimiterOptions {
   isFinal?: boolean;
 }
 
-/** Counts something by keys: `limit` in so many seconds. */
+interface Caller {
+  resolve: (count: Count) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Counts something by keys: `limit` in so many seconds. Callers that come while the same key is being counted share the next
+ * round trip: a busy client would otherwise cost one each.
+ */
 export class Limiter {
   readonly limit: number;
   readonly #seconds: number;
   readonly #store: LimiterStore;
   readonly #redis: RateLimiterRedis;
   readonly #memory: RateLimiterMemory;
+  /** Who waits, by the keys that are being counted. */
+  readonly #waiting = new Map<string, Caller[]>();
 
   constructor(store: LimiterStore, { name, limit, seconds, isFinal = false }: LimiterOptions) {
     this.limit = limit;
@@ -72,14 +82,48 @@ export class Limiter {
     this.#memory = new RateLimiterMemory(options);
   }
 
-  /** Counts one more. Takes one round trip to Redis. */
-  async count(key: string): Promise<Count> {
+  /** Counts one more. Takes one round trip to Redis, or the rest of one and another that many share. */
+  count(key: string): Promise<Count> {
+    return new Promise((resolve, reject) => {
+      const caller = { resolve, reject };
+      const waiting = this.#waiting.get(key);
+      if (waiting) waiting.push(caller);
+      else void this.#countAll(key, [caller]);
+    });
+  }
+
+  async #countAll(key: string, first: Caller[]): Promise<void> {
+    for (let callers = first; callers.length > 0; ) {
+      const waiting: Caller[] = [];
+      this.#waiting.set(key, waiting);
+      await this.#countThese(key, callers);
+      callers = waiting;
+    }
+    this.#waiting.delete(key);
+  }
+
+  /** The first of them counts as the first, and so on. */
+  async #countThese(key: string, callers: readonly Caller[]): Promise<void> {
     try {
-      const { consumedPoints, msBeforeNext } = await this.#use((limiter) => limiter.consume(key));
-      return { used: consumedPoints, isExceeded: false, resetMs: msBeforeNext };
+      const { used, resetMs } = await this.#consume(key, callers.length);
+      callers.forEach(({ resolve }, i) => {
+        const mine = used - callers.length + 1 + i;
+        resolve({ used: mine, isExceeded: mine > this.limit, resetMs });
+      });
+    } catch (error) {
+      for (const { reject } of callers) reject(error);
+    }
+  }
+
+  async #consume(key: string, count: number): Promise<{ used: number; resetMs: number }> {
+    try {
+      const { consumedPoints, msBeforeNext } = await this.#use((limiter) => limiter.consume(key, count));
+      return { used: consumedPoints, resetMs: msBeforeNext };
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error;
-      return { used: Math.max(error.consumedPoints, this.limit + 1), isExceeded: true, resetMs: error.msBeforeNext };
+      // Who is turned away without asking Redis is not counted: all of them are beyond the limit.
+      const used = error.consumedPoints > this.limit ? error.consumedPoints : this.limit + count;
+      return { used, resetMs: error.msBeforeNext };
     }
   }
 

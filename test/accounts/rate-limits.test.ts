@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LimiterStore } from '../../src/accounts/limiter.ts';
 import type { Principal } from '../../src/accounts/principal.ts';
 import { RateLimits } from '../../src/accounts/rate-limits.ts';
@@ -97,5 +97,16 @@ describe('requests', () => {
     await app.broker.high.redis.set(key as string, '0', 'KEEPTTL');
     expect(await limits.count(undefined, '192.0.2.10')).toMatchObject({ isExceeded: true });
     expect(await app.broker.high.redis.get(key as string)).toBe('0');
+  });
+
+  test('that come together share two round trips, and each has its own place', async () => {
+    const limits = open(app, { perAddress: 50, perUser: 0 });
+    await limits.count(undefined, '192.0.2.11');
+    const sent = vi.spyOn(app.broker.high.redis, 'sendCommand');
+    const counts = await Promise.all(Array.from({ length: 60 }, () => limits.count(undefined, '192.0.2.11')));
+    expect(sent).toHaveBeenCalledTimes(2);
+    sent.mockRestore();
+    expect(counts.map((each) => each?.remaining)).toEqual(Array.from({ length: 60 }, (_, i) => Math.max(0, 48 - i)));
+    expect(counts.map((each) => each?.isExceeded)).toEqual(Array.from({ length: 60 }, (_, i) => i >= 49));
   });
 });
