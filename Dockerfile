@@ -31,7 +31,7 @@ WORKDIR /app
 COPY --from=build /build/dist/package.json /build/dist/package-lock.json /build/dist/.npmrc ./
 RUN npm ci --omit=dev \
   && find node_modules/@prisma/client/runtime -name 'query_compiler_*' ! -name 'query_compiler_*.postgresql.*' -delete \
-  && find node_modules -type f '(' -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' ')' -delete
+  && find node_modules -type f '(' -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' ')' -delete
 COPY --from=build /build/dist ./
 
 # Debian with Node's binary alone: npm and what it brings is of no use here.

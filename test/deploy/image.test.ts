@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const read = (path: string): string => readFileSync(root(path), 'utf8');
 
-// What the Dockerfile's steps make is tried by `npm run check:image`.
+// What the Dockerfile's steps make is tried in image-steps.test.ts.
 describe('the Dockerfile', () => {
   test.each([
     ['of all processes', '', 8],
