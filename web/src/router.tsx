@@ -18,6 +18,12 @@ const root = createRootRoute({ component: Outlet, notFoundComponent: MissingPage
 const validateNext = ({ next }: Record<string, unknown>): { next?: string } =>
   typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {};
 
+/** Of which type, and which task is to be submitted again. */
+const validateSubmit = ({ type, from }: Record<string, unknown>): { type?: string; from?: string } => ({
+  ...(typeof type === 'string' && { type }),
+  ...(typeof from === 'string' && { from }),
+});
+
 const guest = createRoute({
   getParentRoute: () => root,
   id: 'guest',
@@ -78,6 +84,17 @@ const routes = root.addChildren([
       getParentRoute: () => signedIn,
       path: '/tasks/$id',
       component: lazyRouteComponent(() => import('./task/task-page.tsx'), 'TaskPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/submit',
+      validateSearch: validateSubmit,
+      component: lazyRouteComponent(() => import('./submit/submit-page.tsx'), 'SubmitPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/workers',
+      component: lazyRouteComponent(() => import('./workers/workers-page.tsx'), 'WorkersPage'),
     }),
   ]),
 ]);

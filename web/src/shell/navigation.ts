@@ -15,4 +15,6 @@ export interface NavigationEntry {
 export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'Overview', to: '/', icon: 'overview', key: 'o' },
   { name: 'Tasks', to: '/tasks', icon: 'tasks', key: 't' },
+  { name: 'Submit', to: '/submit', icon: 'submit', key: 's' },
+  { name: 'Workers', to: '/workers', icon: 'workers', key: 'w' },
 ];

@@ -80,7 +80,6 @@ const Grid = <Row extends RowData>({ isNarrow, ...props }: DataTableProps<Row> &
     '--columns': columns.map(({ meta }) => (meta as { width?: string } | undefined)?.width ?? DEFAULT_WIDTH).join(' '),
     '--least-width': `${isNarrow ? 0 : leastWidth}px`,
     '--row': `${rowPx}px`,
-    '--rows-height': `${(rows.length + 1) * rowPx}px`,
   };
   return (
     <div ref={scroller} className={styles.scroller} style={style as CSSProperties}>
