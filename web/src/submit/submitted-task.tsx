@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { useSubscription } from 'urql';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { JsonTree } from '../ui/json-tree.tsx';
@@ -35,7 +36,9 @@ const TaskNow = ({ task }: { task: SubmittedTaskSubscription['taskUpdated'] }) =
       )}
     </div>
     <div className={styles.taskLine}>
-      <span className="mono">{task.id}</span>
+      <Link to="/tasks/$id" params={{ id: task.id }} className="mono">
+        {task.id}
+      </Link>
       <CopyButton text={task.id} label="Copy the id" />
     </div>
     <span className="muted">
