@@ -96,6 +96,12 @@ const routes = root.addChildren([
       path: '/workers',
       component: lazyRouteComponent(() => import('./workers/workers-page.tsx'), 'WorkersPage'),
     }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/keys',
+      validateSearch: ({ all }: Record<string, unknown>): { all?: true } => (all === true ? { all } : {}),
+      component: lazyRouteComponent(() => import('./keys/keys-page.tsx'), 'KeysPage'),
+    }),
   ]),
 ]);
 

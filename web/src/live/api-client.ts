@@ -1,5 +1,10 @@
 import { Client, fetchExchange, mapExchange, subscriptionExchange } from '@urql/core';
-import { type CacheExchangeOpts, cacheExchange, type KeyingConfig } from '@urql/exchange-graphcache';
+import {
+  type CacheExchangeOpts,
+  cacheExchange,
+  type KeyingConfig,
+  type UpdateResolver,
+} from '@urql/exchange-graphcache';
 import { keepSessionRenewed } from '../session/renewal.ts';
 import { currentSession, endSession, watchSession } from '../session/session.ts';
 import { HTTP } from './guest-client.ts';
@@ -29,7 +34,7 @@ export const openApiClient = (): ApiClient => {
       }),
     }),
   });
-  const cache = cacheExchange({ keys: KEYS, logger: log });
+  const cache = cacheExchange({ keys: KEYS, updates: { Mutation: LIST_UPDATES }, logger: log });
   const client = new Client({ ...HTTP, exchanges: [watchLogin, cache, fetchExchange, subscribing] });
   const uncached = new Client({ ...HTTP, exchanges: [watchLogin, fetchExchange, subscribing] });
   const stopRenewing = keepSessionRenewed(client);
@@ -62,6 +67,26 @@ const KEYS: Record<string, Key> = {
   TaskType: ({ type }) => (typeof type === 'string' ? type : null),
   TaskEvent: ({ taskId, seq }) => (taskId === undefined || seq === undefined ? null : `${taskId}:${seq}`),
 };
+
+/** Mutations that change which things a list has: it is asked for again wherever it is on the page. */
+const CHANGED_LISTS = {
+  createApiKey: 'apiKeys',
+  rotateApiKey: 'apiKeys',
+  createSchedule: 'schedules',
+  deleteSchedule: 'schedules',
+};
+
+const askAgainFor =
+  (list: string): UpdateResolver =>
+  (_result, _args, cache) => {
+    for (const { fieldName, arguments: page } of cache.inspectFields('Query')) {
+      if (fieldName === list) cache.invalidate('Query', fieldName, page);
+    }
+  };
+
+const LIST_UPDATES = Object.fromEntries(
+  Object.entries(CHANGED_LISTS).map(([mutation, list]) => [mutation, askAgainFor(list)]),
+);
 
 /** While developing. That something has no key is meant. */
 const log: Logger = (severity, message) => {

@@ -35,6 +35,16 @@ export const problemOf = (error: CombinedError): Problem => {
   return { code, message: withId(fault.message, errorId), help, field };
 };
 
+/** The field of a form that is at fault: "tags" for "input.tags.0". */
+export const fieldOf = ({ field }: Problem): string | undefined => field?.replace(/^input\./, '').split('.')[0];
+
+/** What is wrong with a field, if it is that one: "input.password: must have …" reads "Must have …" below its field. */
+export const fieldMessage = (problem: Problem | undefined, name: string): string | undefined => {
+  if (!problem || fieldOf(problem) !== name) return undefined;
+  const text = problem.message.replace(/^input\./, '').replace(`${name}: `, '');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
 const withId = (message: string, errorId: string | undefined): string =>
   errorId === undefined ? message : `${message} (${errorId})`;
 

@@ -1,6 +1,6 @@
 import type { CombinedError } from '@urql/core';
 import { type FormEvent, type ReactNode, useState } from 'react';
-import { type Problem, problemOf } from '../live/problem.ts';
+import { fieldMessage, fieldOf, type Problem, problemOf } from '../live/problem.ts';
 import { Button } from '../ui/button.tsx';
 import type { SessionPartsFragment } from './session.generated.ts';
 import { beginSession } from './session.ts';
@@ -33,10 +33,9 @@ export const SessionForm = ({ title, notice, action, ask, children, foot }: Sess
     if (session) return beginSession(session);
     const next = error && problemOf(error);
     setProblem(next);
-    focusField(form, next?.field);
+    focusField(form, next && fieldOf(next));
   };
-  const errorOf = (field: string): string | undefined =>
-    problem?.field === `input.${field}` ? sentence(problem.message, problem.field) : undefined;
+  const errorOf = (field: string): string | undefined => fieldMessage(problem, field);
   return (
     <main className={styles.page}>
       <div className={styles.card}>
@@ -62,13 +61,7 @@ export const SessionForm = ({ title, notice, action, ask, children, foot }: Sess
   );
 };
 
-/** "input.password: must have …" reads "Must have …" below its field. */
-const sentence = (message: string, field: string): string => {
-  const text = message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
-  return text.charAt(0).toUpperCase() + text.slice(1);
-};
-
 const focusField = (form: HTMLFormElement, field: string | undefined): void => {
-  const control = form.elements.namedItem(field?.replace('input.', '') ?? '');
+  const control = form.elements.namedItem(field ?? '');
   if (control instanceof HTMLElement) control.focus();
 };

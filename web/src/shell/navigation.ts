@@ -17,4 +17,5 @@ export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'Tasks', to: '/tasks', icon: 'tasks', key: 't' },
   { name: 'Submit', to: '/submit', icon: 'submit', key: 's' },
   { name: 'Workers', to: '/workers', icon: 'workers', key: 'w' },
+  { name: 'API keys', to: '/keys', icon: 'keys', key: 'k' },
 ];

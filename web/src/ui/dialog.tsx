@@ -4,6 +4,8 @@ import styles from './dialog.module.css';
 
 interface DialogProps {
   title: string;
+  /** A press beside it does not close it: for what cannot be shown again. Default: false. */
+  isSticky?: boolean;
   onClose: () => void;
   children: ReactNode;
 }
@@ -12,7 +14,7 @@ interface DialogProps {
  * A modal dialog, for as long as it is rendered. The browser's own: it keeps the focus inside, closes with Escape, and gives
  * the focus back to what had it.
  */
-export const Dialog = ({ title, onClose, children }: DialogProps) => {
+export const Dialog = ({ title, isSticky = false, onClose, children }: DialogProps) => {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -25,7 +27,7 @@ export const Dialog = ({ title, onClose, children }: DialogProps) => {
       className={styles.dialog}
       aria-labelledby={titleId}
       onClose={onClose}
-      onClick={({ target, currentTarget }) => target === currentTarget && onClose()}
+      onClick={({ target, currentTarget }) => !isSticky && target === currentTarget && onClose()}
     >
       <div className={styles.header}>
         <h2 id={titleId}>{title}</h2>
