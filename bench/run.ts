@@ -10,6 +10,7 @@ import { httpSubmit } from './scenarios/http-submit.ts';
 import { latency } from './scenarios/latency.ts';
 import { memory } from './scenarios/memory.ts';
 import type { Figure, Scale, Scenario } from './scenarios/scenario.ts';
+import { sockets } from './scenarios/sockets.ts';
 import { bothAtOnce, bulkSubmit, fullQueue, singleSubmit } from './scenarios/throughput.ts';
 import { describeServers, startServers } from './servers.ts';
 
@@ -21,6 +22,7 @@ const SCENARIOS: readonly Scenario[] = [
   bothAtOnce,
   latency,
   fanOut,
+  sockets,
   memory,
   growth,
 ];

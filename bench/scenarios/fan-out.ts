@@ -1,68 +1,23 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { WebSocket } from 'ws';
 import { freePort } from '../../src/local/free-port.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { publishChanges } from '../../src/realtime/publish.ts';
 import { Children } from '../children.ts';
 import type { Servers } from '../servers.ts';
+import { Subscribers } from '../subscribers.ts';
 import { openTaskFlow, taskflow, taskflowEnv } from '../systems/taskflow.ts';
 import type { Figure, Scenario } from './scenario.ts';
+import { transitionOf } from './transition.ts';
 
 const SERVER = fileURLToPath(new URL('../workers/fan-out.ts', import.meta.url));
-const SUBSCRIPTION = 'subscription ($id: ID!) { taskUpdated(id: $id) { id status attempt } }';
 /** Of each task. */
 const EVENTS = 10;
 /** Transitions in one message of a recorder. */
 const BATCH = 500;
-/** Sockets that are being opened at once. */
-const OPENING = 100;
 const DEFAULT_WAY = 'graphql-ws and graphql-redis-subscriptions';
-
-/** Counts what arrives on all sockets. */
-class Subscribers {
-  readonly #sockets: WebSocket[] = [];
-  readonly #waiting: { count: number; resolve: () => void }[] = [];
-  #received = 0;
-
-  /** @param isSeeded the subscription begins with the task as it is, so the first message says that it stands */
-  async open(url: string, ids: readonly string[], params: object, isSeeded: boolean): Promise<void> {
-    for (let start = 0; start < ids.length; start += OPENING) {
-      await Promise.all(ids.slice(start, start + OPENING).map((id) => this.#open(url, id, params, isSeeded)));
-    }
-    this.#received = 0;
-  }
-
-  received(count: number): Promise<void> {
-    return this.#received >= count
-      ? Promise.resolve()
-      : new Promise((resolve) => this.#waiting.push({ count, resolve }));
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.terminate();
-  }
-
-  async #open(url: string, id: string, params: object, isSeeded: boolean): Promise<void> {
-    const socket = new WebSocket(url, 'graphql-transport-ws');
-    this.#sockets.push(socket);
-    await once(socket, 'open');
-    socket.send(JSON.stringify({ type: 'connection_init', payload: params }));
-    await once(socket, 'message');
-    const first = isSeeded ? once(socket, 'message') : undefined;
-    socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: SUBSCRIPTION, variables: { id } } }));
-    await first;
-    socket.on('message', () => this.#count());
-  }
-
-  #count(): void {
-    this.#received++;
-    while (this.#waiting[0] && this.#received >= this.#waiting[0].count) this.#waiting.shift()?.resolve();
-  }
-}
 
 const heapOf = async (server: ChildProcess): Promise<number> => {
   const said = new Promise<number>((resolve) => {
@@ -101,20 +56,8 @@ const prepareTaskFlow = async (servers: Servers, count: number): Promise<Prepare
   const ids = await system.submitKnown(count);
   const { token } = await services.tokens.issue({ id: ownerId, tokenVersion: 0 });
   const { low } = services.broker;
-  const changeOf = (taskId: string, i: number, seq: number): Change => ({
-    ownerId,
-    position: count * (seq - 1) + i + 1,
-    taskId,
-    seq,
-    status: seq % 2 === 0 ? 'PROCESSING' : 'QUEUED',
-    attempt: Math.ceil(seq / 2),
-    queue: 'default',
-    type: 'echo',
-    workerId: 'bench',
-    atMs: Date.now(),
-    runAtMs: undefined,
-    data: '',
-  });
+  const changeOf = (taskId: string, i: number, seq: number): Change =>
+    transitionOf({ ownerId, taskId, seq, position: count * (seq - 1) + i + 1 });
   return {
     ids,
     params: { authorization: `Bearer ${token}` },

@@ -44,7 +44,7 @@ const measure = async (url: string, amount: number, headers: Record<string, stri
 
 const ofTaskFlow = async (servers: Servers, amount: number): Promise<number> => {
   await using system = await openTaskFlow(servers);
-  const url = await system.startApi();
+  const { url } = await system.startApi();
   return await measure(url, amount, await signUp(url));
 };
 
@@ -56,7 +56,7 @@ const ofBullMq = async (servers: Servers, amount: number, front: 'yoga' | 'taskf
   try {
     await children.start([FRONT], env, 'ready');
     // The accounts are TaskFlow's own.
-    const headers = front === 'taskflow' ? await signUp(await system.startApi()) : {};
+    const headers = front === 'taskflow' ? await signUp((await system.startApi()).url) : {};
     return await measure(`http://127.0.0.1:${port}`, amount, headers);
   } finally {
     await children.stop();

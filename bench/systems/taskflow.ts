@@ -44,8 +44,8 @@ export interface TaskFlowSystem extends System {
   readonly ownerId: string;
   /** Submits tasks, and waits until Redis has them. Returns their ids. */
   submitKnown(count: number): Promise<string[]>;
-  /** Starts an api process. Returns its URL. */
-  startApi(): Promise<string>;
+  /** Starts an api process. Returns its URL, and its process id. */
+  startApi(): Promise<{ url: string; pid: number }>;
 }
 
 /** The environment of TaskFlow's processes. */
@@ -108,8 +108,8 @@ export const openTaskFlow = async (servers: Servers): Promise<TaskFlowSystem> =>
       return ids;
     },
     startApi: async () => {
-      await start('api');
-      return `http://127.0.0.1:${env.PORT}`;
+      const { pid = 0 } = await start('api');
+      return { url: `http://127.0.0.1:${env.PORT}`, pid };
     },
     [Symbol.asyncDispose]: async () => {
       await services.endSubscriptions();

@@ -23,6 +23,12 @@ const FIGURES: Record<string, string[]> = {
   'idle: submit → end seen, p99': PEERS,
   'deliver to 5,000 subscribers': ['graphql-ws and graphql-redis-subscriptions'],
   'heap of a subscriber': ['graphql-ws and graphql-redis-subscriptions'],
+  ...Object.fromEntries(
+    ['memory of one (RSS)', 'published → seen, p50', 'published → seen, p99'].map((name) => [
+      `10,000 sockets on one api: ${name}`,
+      [],
+    ]),
+  ),
   'memory of a waiting task in Redis, beside its payload': ['BullMQ'],
   ...Object.fromEntries(['50', '500', '5,000'].map((n) => [`claim and release 50 of ${n} waiting, p50`, []])),
   ...Object.fromEntries(
