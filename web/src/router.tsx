@@ -102,6 +102,26 @@ const routes = root.addChildren([
       validateSearch: ({ all }: Record<string, unknown>): { all?: true } => (all === true ? { all } : {}),
       component: lazyRouteComponent(() => import('./keys/keys-page.tsx'), 'KeysPage'),
     }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/flows',
+      component: lazyRouteComponent(() => import('./flows/flows-page.tsx'), 'FlowsPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/flows/$id',
+      component: lazyRouteComponent(() => import('./flows/flow-page.tsx'), 'FlowPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/schedules',
+      component: lazyRouteComponent(() => import('./schedules/schedules-page.tsx'), 'SchedulesPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/schedules/$id',
+      component: lazyRouteComponent(() => import('./schedules/schedule-page.tsx'), 'SchedulePage'),
+    }),
   ]),
 ]);
 

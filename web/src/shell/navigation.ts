@@ -17,5 +17,7 @@ export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'Tasks', to: '/tasks', icon: 'tasks', key: 't' },
   { name: 'Submit', to: '/submit', icon: 'submit', key: 's' },
   { name: 'Workers', to: '/workers', icon: 'workers', key: 'w' },
+  { name: 'Flows', to: '/flows', icon: 'flows', key: 'f' },
+  { name: 'Schedules', to: '/schedules', icon: 'schedules', key: 'c' },
   { name: 'API keys', to: '/keys', icon: 'keys', key: 'k' },
 ];
