@@ -3,9 +3,11 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  notFound,
   Outlet,
   redirect,
 } from '@tanstack/react-router';
+import { readAuditFilter } from './admin/audit-filter.ts';
 import { ApiProvider } from './live/api-provider.tsx';
 import { currentSession, useSession } from './session/session.ts';
 import { FailedPage, MissingPage } from './shell/fallback-pages.tsx';
@@ -121,6 +123,20 @@ const routes = root.addChildren([
       getParentRoute: () => signedIn,
       path: '/schedules/$id',
       component: lazyRouteComponent(() => import('./schedules/schedule-page.tsx'), 'SchedulePage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/admin',
+      validateSearch: readAuditFilter,
+      beforeLoad: () => {
+        if (!currentSession()?.user.isAdmin) throw notFound();
+      },
+      component: lazyRouteComponent(() => import('./admin/audit-page.tsx'), 'AuditPage'),
+    }),
+    createRoute({
+      getParentRoute: () => signedIn,
+      path: '/account',
+      component: lazyRouteComponent(() => import('./account/account-page.tsx'), 'AccountPage'),
     }),
   ]),
 ]);

@@ -20,4 +20,6 @@ export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'Flows', to: '/flows', icon: 'flows', key: 'f' },
   { name: 'Schedules', to: '/schedules', icon: 'schedules', key: 'c' },
   { name: 'API keys', to: '/keys', icon: 'keys', key: 'k' },
+  { name: 'Account', to: '/account', icon: 'account', key: 'a' },
+  { name: 'Admin', to: '/admin', icon: 'admin', key: 'd', isForAdmins: true },
 ];

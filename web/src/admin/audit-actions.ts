@@ -1,0 +1,30 @@
+import type { AuditAction } from '../schema.generated.ts';
+
+/** What somebody did, in words. */
+export const ACTION_NAMES: Record<AuditAction, string> = {
+  LOGGED_IN: 'Logged in',
+  LOGIN_FAILED: 'Gave a wrong password',
+  SIGNED_UP: 'Signed up',
+  PASSWORD_CHANGED: 'Changed the password',
+  ACCOUNT_DELETED: 'Deleted the account',
+  USER_PROMOTED: 'Made somebody an admin',
+  USER_DEMOTED: 'Made an admin an ordinary user',
+  API_KEY_CREATED: 'Made an API key',
+  API_KEY_ROTATED: 'Rotated an API key',
+  API_KEY_REVOKED: 'Revoked an API key',
+  QUEUE_PAUSED: 'Paused a queue',
+  QUEUE_RESUMED: 'Resumed a queue',
+  QUEUE_DRAINED: 'Drained a queue',
+  QUEUE_PURGED: 'Purged a queue',
+  TASK_CANCELLED: 'Cancelled somebody’s task',
+  TASK_RETRIED: 'Put somebody’s task back',
+  TASKS_CANCELLED: 'Cancelled many tasks',
+  TASKS_RETRIED: 'Put many tasks back',
+  TASKS_DELETED: 'Deleted many tasks',
+  OPERATION_CANCELLED: 'Ended an operation',
+  SCHEDULE_UPDATED: 'Changed somebody’s schedule',
+  SCHEDULE_PAUSED: 'Paused somebody’s schedule',
+  SCHEDULE_RESUMED: 'Resumed somebody’s schedule',
+  SCHEDULE_RUN: 'Ran somebody’s schedule',
+  SCHEDULE_DELETED: 'Deleted somebody’s schedule',
+};

@@ -1,0 +1,118 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import { useFreshQuery } from '../live/use-fresh-query.ts';
+import { useSession } from '../session/session.ts';
+import { Button } from '../ui/button.tsx';
+import { Page, Panel } from '../ui/page.tsx';
+import { PlainTable } from '../ui/plain-table.tsx';
+import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
+import { exactTime, RelativeTime } from '../ui/time.tsx';
+import { AuditLogDocument, type AuditLogQuery } from './audit.generated.ts';
+import { ACTION_NAMES } from './audit-actions.ts';
+import { type AuditFilter, toWhere } from './audit-filter.ts';
+import { AuditFilterBar } from './audit-filter-bar.tsx';
+import styles from './audit-page.module.css';
+
+type Entry = AuditLogQuery['auditLog']['edges'][number]['node'];
+
+const COLUMNS = ['When', 'Who', 'Did', 'To', 'From', 'More'];
+
+export const AuditPage = () => {
+  const filter = useSearch({ from: '/signed-in/admin' });
+  const navigate = useNavigate({ from: '/admin' });
+  const key = JSON.stringify(filter);
+  const onChange = (search: AuditFilter): void => void navigate({ search });
+  return (
+    <Page title="Admin">
+      <Panel title="Audit log" isFlush>
+        <AuditFilterBar key={`filter ${key}`} filter={filter} onChange={onChange} />
+        <PlainTable label="Audit log" columns={COLUMNS}>
+          <Part key={key} filter={filter} onFilter={onChange} after={null} />
+        </PlainTable>
+      </Panel>
+      <Panel title="Users">
+        <p className={styles.users}>
+          Who is an admin is decided where TaskFlow runs: <code>taskflow users list</code>,{' '}
+          <code>taskflow users promote</code> and <code>taskflow users demote</code>.
+        </p>
+      </Panel>
+    </Page>
+  );
+};
+
+interface PartProps {
+  filter: AuditFilter;
+  onFilter: (filter: AuditFilter) => void;
+  after: string | null;
+}
+
+/** A page of the log, and those after it, once they are asked for. */
+const Part = ({ filter, onFilter, after }: PartProps) => {
+  const variables = { after, where: toWhere(filter) };
+  const [{ data, error }, refresh] = useFreshQuery({ query: AuditLogDocument, variables });
+  const [hasMore, setHasMore] = useState(false);
+  if (!data) return <Wide>{error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />}</Wide>;
+  const { edges, pageInfo } = data.auditLog;
+  if (after === null && edges.length === 0) {
+    return (
+      <Wide>
+        <EmptyState icon="search" title="Nothing matches">
+          Entries are kept for as long as AUDIT_RETENTION_DAYS says.
+        </EmptyState>
+      </Wide>
+    );
+  }
+  return (
+    <>
+      {edges.map(({ node }) => (
+        <Row key={node.id} entry={node} onActor={(actorId) => onFilter({ ...filter, actorId })} />
+      ))}
+      {pageInfo.hasNextPage && !hasMore && (
+        <Wide>
+          <Button onClick={() => setHasMore(true)}>Show more entries</Button>
+        </Wide>
+      )}
+      {pageInfo.hasNextPage && hasMore && (
+        <Part filter={filter} onFilter={onFilter} after={pageInfo.endCursor ?? null} />
+      )}
+    </>
+  );
+};
+
+const Wide = ({ children }: { children: ReactNode }) => (
+  <tr>
+    <td colSpan={COLUMNS.length}>{children}</td>
+  </tr>
+);
+
+const Row = ({ entry, onActor }: { entry: Entry; onActor: (actorId: string) => void }) => {
+  const { at, actorId, action, target, address, count, detail } = entry;
+  return (
+    <tr>
+      <td className={styles.when}>
+        <RelativeTime at={at} /> <span className="muted">{exactTime(at)}</span>
+      </td>
+      <td>
+        <Actor id={actorId} onChoose={onActor} />
+      </td>
+      <td>
+        {ACTION_NAMES[action]}
+        {count > 1 && <span className="muted"> {count} times</span>}
+      </td>
+      <td className="mono">{target}</td>
+      <td className="mono">{address}</td>
+      <td className="mono">{detail === null ? '' : JSON.stringify(detail)}</td>
+    </tr>
+  );
+};
+
+const Actor = ({ id, onChoose }: { id: string | null; onChoose: (id: string) => void }) => {
+  const own = useSession()?.user.id;
+  if (id === null) return <span className="muted">Nobody known</span>;
+  const name = id === own ? 'You' : id;
+  return (
+    <Button isSmall kind="quiet" className={styles.actor} title="Show what they did" onClick={() => onChoose(id)}>
+      {name}
+    </Button>
+  );
+};
