@@ -3,32 +3,9 @@ import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { TaskFlowError } from './errors.ts';
+import { redisProblems, redisSettings } from './redis-settings.ts';
+import { list, setting, wholeNumber, wholeNumberOrNone } from './setting.ts';
 import { signingProblems } from './signing-problems.ts';
-
-/**
- * Every setting: its environment variable, form, default and meaning. This is the only file that reads the environment.
- * The README's table of settings is compared with this one by a test.
- */
-const setting = <T extends z.ZodType>(schema: T, unit: string, meaning: string): T =>
-  schema.meta({ unit, description: meaning });
-
-const wholeNumber = (initial: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(initial);
-
-const wholeNumberOrNone = (min: number, max: number) => z.coerce.number().int().min(min).max(max).optional();
-
-/** Values with commas between; none by default. */
-const list = (isGood: (value: string) => boolean, complaint: string) =>
-  z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((value) => value.trim())
-        .filter((value) => value !== ''),
-    )
-    .refine((values) => values.every(isGood), complaint);
 
 const isAddressRange = (text: string): boolean => ipaddr.isValid(text) || ipaddr.isValidCIDR(text);
 
@@ -40,6 +17,10 @@ const isHttpUrl = (text: string): boolean =>
 
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
+/**
+ * Every setting: its environment variable, form, default and meaning. This is the only file that reads the environment.
+ * The README's table of settings is compared with this one by a test.
+ */
 const SettingsSchema = z.object({
   DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager, janitor and migrate.'),
   DATABASE_POOL_SIZE: setting(
@@ -53,14 +34,8 @@ const SettingsSchema = z.object({
     'How long connecting to PostgreSQL, or one statement, may take.',
   ),
 
-  REDIS_HOST_HIGH: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the high lane.'),
-  REDIS_PORT_HIGH: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
-  REDIS_USERNAME_HIGH: setting(z.string().optional(), 'text', 'Its user, where it has more than the default one.'),
-  REDIS_PASSWORD_HIGH: setting(z.string().optional(), 'text', 'The password.'),
-  REDIS_HOST_LOW: setting(z.string().default('127.0.0.1'), 'host', 'Redis of the low lane; may be the same server.'),
-  REDIS_PORT_LOW: setting(wholeNumber(6379, 1, 65_535), 'port', 'Its port.'),
-  REDIS_USERNAME_LOW: setting(z.string().optional(), 'text', 'Its user, where it has more than the default one.'),
-  REDIS_PASSWORD_LOW: setting(z.string().optional(), 'text', 'The password.'),
+  ...redisSettings('HIGH'),
+  ...redisSettings('LOW'),
   REDIS_KEY_PREFIX: setting(
     z
       .string()
@@ -387,6 +362,7 @@ const crossChecks = (config: Config, needs: readonly Need[]): string[] => {
     problems.push('DATABASE_URL: is not set; say where PostgreSQL is, as postgresql://user:password@host:5432/name');
   }
   if (needs.includes('secret')) problems.push(...signingProblems(config));
+  problems.push(...redisProblems(config));
   if (config.WORKER_WATCH && config.WORKER_TASKS === '') {
     problems.push('WORKER_WATCH: needs WORKER_TASKS, the folder to watch');
   }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { limitsKey } from '../broker/keys.ts';
 
 /** How long this process counts for itself after Redis failed, in ms: waiting for a Redis that stalls would stop everybody. */
 const OUTAGE_MS = 1_000;
@@ -76,7 +77,7 @@ export class Limiter {
     this.limit = limit;
     this.#seconds = seconds;
     this.#store = store;
-    const options = { keyPrefix: `${store.prefix}:limit:${name}`, points: limit, duration: seconds };
+    const options = { keyPrefix: `${limitsKey(store.prefix)}:${name}`, points: limit, duration: seconds };
     const inMemoryBlockOnConsumed = isFinal ? limit + 1 : 0;
     this.#redis = new RateLimiterRedis({ ...options, storeClient: store.redis, inMemoryBlockOnConsumed });
     this.#memory = new RateLimiterMemory(options);

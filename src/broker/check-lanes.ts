@@ -1,15 +1,15 @@
 import { inTime, OK } from '../readiness.ts';
 import type { Broker, Lane } from './lanes.ts';
 
-/** Do both lanes answer? Takes two seconds at most. */
+/** Do both lanes answer, each with all its shards? Takes two seconds at most. */
 export const checkLanes = async ({ high, low }: Broker): Promise<{ redisHigh: string; redisLow: string }> => {
   const [redisHigh, redisLow] = await Promise.all([checkLane(high), checkLane(low)]);
   return { redisHigh, redisLow };
 };
 
-const checkLane = async ({ redis }: Lane): Promise<string> => {
+const checkLane = async ({ shards }: Lane): Promise<string> => {
   try {
-    await inTime(redis.ping());
+    await inTime(Promise.all(new Set(shards.map(({ redis }) => redis)).values().map((redis) => redis.ping())));
     return OK;
   } catch {
     return 'cannot be reached';

@@ -51,7 +51,7 @@ export const defineFunction =
       for (const name of definition.items) values.push(item[name as Items[number]]);
     }
     try {
-      return definition.reply(await shard.lane.redis.fcall(`tf1_${definition.name}`, 1, shard.tag, ...values));
+      return definition.reply(await shard.redis.fcall(`tf1_${definition.name}`, 1, shard.tag, ...values));
     } catch (error) {
       throw translate(error);
     }

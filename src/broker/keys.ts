@@ -42,5 +42,11 @@ export const endedParentsChannel = (prefix: string): string => `${prefix}:ended-
 /** Pub/sub channel of a shard on which workers are told that a task of theirs is to stop. */
 export const controlChannel = (tag: string): string => `${tag}:control`;
 
-/** Where managers say that they live, so that they share the shards evenly. Beside the shards, in the high lane. */
-export const managersKey = (prefix: string): string => `{${prefix}:managers}`;
+/** What belongs to no shard is kept on the server of the high lane's first one, in its slot, but not under its tag. */
+const besideFirstShard = (prefix: string, name: string): string => `${prefix}:${name}:${shardTag(prefix, 'high', 0)}`;
+
+/** Where managers say that they live, so that they share the shards evenly. */
+export const managersKey = (prefix: string): string => besideFirstShard(prefix, 'managers');
+
+/** With what the keys of limits begin. */
+export const limitsKey = (prefix: string): string => besideFirstShard(prefix, 'limit');

@@ -1,5 +1,10 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { Address, RedisServer, RedisTls } from '../redis-settings.ts';
 import { shardTag } from './keys.ts';
+import { connectionToPrimary } from './primary-connector.ts';
+import { PrimaryFinder } from './primary-finder.ts';
 
 export type LaneName = 'high' | 'low';
 export const LANE_NAMES: readonly LaneName[] = ['high', 'low'];
@@ -11,25 +16,25 @@ export interface Shard {
   /** The hash tag with which all its keys begin. */
   readonly tag: string;
   readonly lane: Lane;
+  /** For short commands, to the server that has its keys. All shards of a lane share one, but in a cluster each has its own. */
+  readonly redis: Redis;
+  /** A further connection there, for one reader that blocks in it. It reconnects for ever. The caller closes it. */
+  connect(): Redis;
 }
 
 /** One Redis with the connections of this process to it. */
 export interface Lane {
   readonly name: LaneName;
-  /** For short commands. They fail at once while Redis is away: callers decide whether to wait. */
+  /**
+   * For short commands. They fail at once while Redis is away: callers decide whether to wait. In a cluster it is the one
+   * of the first shard: what belongs to no shard is kept beside that.
+   */
   readonly redis: Redis;
   readonly shards: readonly Shard[];
-  /** A further connection, for one reader that blocks in it or subscribes. It reconnects for ever. The caller closes it. */
+  /** A further connection, for one subscriber. It reconnects for ever. The caller closes it. */
   connect(): Redis;
-}
-
-/** Where a lane's Redis is, and as whom to log in. Without a password nobody logs in. */
-export interface RedisServer {
-  host: string;
-  port: number;
-  /** Default: Redis' user "default". */
-  username?: string | undefined;
-  password?: string | undefined;
+  /** Closes its connections for short commands. */
+  close(): void;
 }
 
 export interface BrokerOptions {
@@ -45,32 +50,70 @@ export interface BrokerOptions {
 /** Reconnects after 50 ms, 100 ms, … at most 1 s apart: a Redis that is back is noticed within a second. */
 const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 5), 1_000);
 
+type Open = (more: RedisOptions) => Redis;
+
 const openLane = (name: LaneName, options: BrokerOptions, onError: (error: Error) => void): Lane => {
-  const server: RedisOptions = { ...withoutUndefined(options[name]), retryStrategy };
-  const open = (more: RedisOptions): Redis => new Redis({ ...server, ...more }).on('error', onError);
-  const shards: Shard[] = [];
-  const lane: Lane = {
-    name,
-    redis: open({
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      commandTimeout: options.commandTimeoutMs,
-    }),
-    shards,
-    connect: () => open({ maxRetriesPerRequest: null }),
+  const server = options[name];
+  const tags = Array.from({ length: options.shardsPerLane }, (_, index) => shardTag(options.prefix, name, index));
+  const { routeTo, close } = openRoutes(server, tags, options.commandTimeoutMs);
+  const login: RedisOptions = {
+    ...(server.username !== undefined && { username: server.username }),
+    ...(server.password !== undefined && { password: server.password }),
   };
-  for (let index = 0; index < options.shardsPerLane; index++) {
-    shards.push({ id: `${name}:${index}`, tag: shardTag(options.prefix, name, index), lane });
+  const openTo =
+    (tag: string): Open =>
+    (more) =>
+      new Redis({ ...routeTo(tag), ...login, retryStrategy, ...more }).on('error', onError);
+  const short: RedisOptions = {
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: options.commandTimeoutMs,
+  };
+  const open = openTo(tags[0] as string);
+  const lane = {
+    name,
+    redis: open(short),
+    shards: [] as Shard[],
+    connect: () => open({ maxRetriesPerRequest: null }),
+    close: () => {
+      close();
+      for (const { redis } of lane.shards) redis.disconnect();
+    },
+  };
+  for (const [index, tag] of tags.entries()) {
+    const isOwn = server.kind === 'cluster' && index > 0;
+    const openShard = isOwn ? openTo(tag) : open;
+    lane.shards.push({
+      id: `${name}:${index}`,
+      tag,
+      lane,
+      redis: isOwn ? openShard(short) : lane.redis,
+      connect: () => openShard({ maxRetriesPerRequest: null }),
+    });
   }
   return lane;
 };
 
-const withoutUndefined = ({ host, port, username, password }: RedisServer): RedisOptions => ({
-  host,
-  port,
-  ...(username !== undefined && { username }),
-  ...(password !== undefined && { password }),
+/** How connections find the server that has the keys of a shard. */
+const openRoutes = (
+  server: RedisServer,
+  tags: readonly string[],
+  timeoutMs: number,
+): { routeTo: (tag: string) => RedisOptions; close: () => void } => {
+  const tls = server.tls && readTlsFiles(server.tls);
+  if (server.kind === undefined || server.kind === 'server') {
+    const { host, port } = server.addresses[0] as Address;
+    return { routeTo: () => ({ host, port, ...(tls && { tls }) }), close: () => {} };
+  }
+  const finder = new PrimaryFinder({ server, tags, tls, timeoutMs });
+  return { routeTo: (tag) => connectionToPrimary(finder, tag, tls), close: () => finder.close() };
+};
+
+const readTlsFiles = ({ caFile, certFile, keyFile }: RedisTls): ConnectionOptions => ({
+  ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+  ...(certFile !== undefined && { cert: readFileSync(certFile) }),
+  ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
 });
 
 /** The two lanes. Opens connections at once, and returns without waiting for them: Redis may come up later. */
@@ -107,16 +150,16 @@ export class Broker {
     return shard;
   }
 
-  /** Waits until both lanes answer. For processes that have nothing to do without Redis, and for tests. */
+  /** Waits until all shards can be asked. For processes that have nothing to do without Redis, and for tests. */
   async ready(): Promise<void> {
     await Promise.all(
-      this.lanes.map(({ redis }) =>
+      this.shards.map(({ redis }) =>
         redis.status === 'ready' ? undefined : new Promise<void>((done) => redis.once('ready', done)),
       ),
     );
   }
 
   close(): void {
-    for (const lane of this.lanes) lane.redis.disconnect();
+    for (const lane of this.lanes) lane.close();
   }
 }

@@ -33,7 +33,7 @@ export class WakeListener {
 
   constructor(options: WakeListenerOptions) {
     this.#options = options;
-    this.#connection = options.shard.lane.connect();
+    this.#connection = options.shard.connect();
     this.#connection.on('close', () => (this.#clientId = undefined));
     this.#connection.on('ready', () => this.#onReady());
   }
@@ -62,7 +62,7 @@ export class WakeListener {
   }
 
   async #unblock(clientId: number): Promise<void> {
-    const isAway = await this.#options.shard.lane.redis.client('UNBLOCK', clientId).then(
+    const isAway = await this.#options.shard.redis.client('UNBLOCK', clientId).then(
       () => false,
       () => true,
     );

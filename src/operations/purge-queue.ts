@@ -3,6 +3,7 @@ import { purge } from '../broker/calls.ts';
 import { BrokerNotReadyError } from '../broker/define-function.ts';
 import { countsKey, lineKey, linesKey, metaKey, purgesKey } from '../broker/keys.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
+import { readRunId } from '../broker/run-id.ts';
 import type { DatabaseSession } from '../database/client.ts';
 import type { Operation, Step } from './operation-store.ts';
 import { CHUNK, FIRST_ID } from './scan-tasks.ts';
@@ -83,7 +84,7 @@ async function* purgeCalls(broker: Broker, { id, queue, reason }: Operation): As
   for (const shard of broker.shards) await requireWhole(shard);
   // First those that are not due: when they come due meanwhile, they are found in a line.
   for (const shard of broker.shards) {
-    if (!(await shard.lane.redis.hexists(countsKey(shard.tag), `${name}|SCHEDULED`))) continue;
+    if (!(await shard.redis.hexists(countsKey(shard.tag), `${name}|SCHEDULED`))) continue;
     let cursor = '0';
     do {
       ({ cursor } = await purge(shard, { ...args, limit: CHUNK, line: '', cursor }));
@@ -91,7 +92,7 @@ async function* purgeCalls(broker: Broker, { id, queue, reason }: Operation): As
     } while (cursor !== '0');
   }
   for (const shard of broker.shards) {
-    const { redis } = shard.lane;
+    const { redis } = shard;
     for (const line of await redis.smembers(linesKey(shard.tag))) {
       if (line.split('|')[1] !== name) continue;
       let left = await redis.llen(lineKey(shard.tag, line));
@@ -105,13 +106,14 @@ async function* purgeCalls(broker: Broker, { id, queue, reason }: Operation): As
 }
 
 /** A shard that is being rebuilt does not have all its tasks yet. */
-const requireWhole = async ({ id, tag, lane }: Shard): Promise<void> => {
-  if ((await lane.redis.hget(metaKey(tag), 'state')) !== 'ready') {
+const requireWhole = async ({ id, tag, redis }: Shard): Promise<void> => {
+  const [meta, runId] = await Promise.all([redis.hgetall(metaKey(tag)), readRunId(redis)]);
+  if (meta.state !== 'ready' || meta.runId !== runId) {
     throw new BrokerNotReadyError(`the shard ${id} waits to be rebuilt`);
   }
 };
 
 const readCount = async (broker: Broker, operationId: string): Promise<number> => {
-  const counts = await Promise.all(broker.shards.map(({ lane, tag }) => lane.redis.hget(purgesKey(tag), operationId)));
+  const counts = await Promise.all(broker.shards.map(({ redis, tag }) => redis.hget(purgesKey(tag), operationId)));
   return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
 };

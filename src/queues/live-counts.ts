@@ -22,7 +22,7 @@ const add = (counts: LiveCounts, status: string, by: number): void => {
 /** The counts of all queues that have unfinished tasks, summed over all shards. @throws what ioredis throws */
 export const readAllLiveCounts = async ({ shards }: Broker): Promise<Map<string, LiveCounts>> => {
   const queues = new Map<string, LiveCounts>();
-  const fields = await Promise.all(shards.map(({ lane, tag }) => lane.redis.hgetall(countsKey(tag))));
+  const fields = await Promise.all(shards.map(({ redis, tag }) => redis.hgetall(countsKey(tag))));
   for (const [field, value] of fields.flatMap(Object.entries<string>)) {
     const [name = '', status = ''] = field.split('|');
     const counts = queues.get(name) ?? noCounts();
@@ -59,7 +59,7 @@ export const readTotalCounts = async (broker: Broker): Promise<LiveCounts> => {
 const readCounts = async ({ shards }: Broker, keyOf: (tag: string) => string, name: string): Promise<LiveCounts> => {
   const counts = noCounts();
   const fields = STATUSES.map((status) => `${name}|${status}`);
-  const replies = await Promise.all(shards.map(({ lane, tag }) => lane.redis.hmget(keyOf(tag), ...fields)));
+  const replies = await Promise.all(shards.map(({ redis, tag }) => redis.hmget(keyOf(tag), ...fields)));
   for (const values of replies) {
     STATUSES.forEach((status, i) => {
       add(counts, status, Number(values[i] ?? 0));

@@ -1,5 +1,5 @@
 import { operationsChannel, queuesChannel, REALTIME_CHANNELS, realtimeChannel } from '../broker/keys.ts';
-import type { Broker, Lane } from '../broker/lanes.ts';
+import type { Broker, Lane, Shard } from '../broker/lanes.ts';
 import {
   type Change,
   encodeChange,
@@ -8,6 +8,12 @@ import {
   type ProgressMessage,
   type SideMessage,
 } from './change.ts';
+
+/** On whose behalf something is published, and the connection for it: in a cluster, every node hears what one is told. */
+export type Publisher = Pick<Lane, 'name' | 'redis'>;
+
+/** A shard's events do not wait for another shard's server. */
+export const publisherOf = ({ lane, redis }: Shard): Publisher => ({ name: lane.name, redis });
 
 /** Which of the channels carries an owner's changes. */
 export const channelOfOwner = (ownerId: string): number => Number.parseInt(ownerId.slice(-8), 16) % REALTIME_CHANNELS;
@@ -18,7 +24,7 @@ export const channelOfOwner = (ownerId: string): number => Number.parseInt(owner
  * @param changes in the order in which subscribers shall get them
  * @throws what ioredis throws; subscribers then find the changes in PostgreSQL later
  */
-export const publishChanges = async (broker: Broker, lane: Lane, changes: readonly Change[]): Promise<void> => {
+export const publishChanges = async (broker: Broker, lane: Publisher, changes: readonly Change[]): Promise<void> => {
   const sent = publishLines(broker, lane, changes, encodeChange);
   const queues = new Set(changes.map(({ queue }) => queue));
   if (queues.size > 0) sent.push(lane.redis.publish(queuesChannel(broker.prefix, lane.name), [...queues].join(',')));
@@ -38,7 +44,7 @@ export const publishOperationChange = async (broker: Broker, lane: Lane, id: str
 /** Publishes progress and log lines of running attempts. @throws what ioredis throws */
 export const publishSideMessages = async (
   broker: Broker,
-  lane: Lane,
+  lane: Publisher,
   progress: readonly Omit<ProgressMessage, 'kind'>[],
   logs: readonly Omit<LogMessage, 'kind'>[],
 ): Promise<void> => {
@@ -51,7 +57,7 @@ export const publishSideMessages = async (
 
 const publishLines = <T extends { ownerId: string }>(
   broker: Broker,
-  lane: Lane,
+  lane: Publisher,
   messages: readonly T[],
   encode: (message: T) => string,
 ): Promise<unknown>[] => {

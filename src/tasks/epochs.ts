@@ -45,7 +45,7 @@ export class Epochs {
 
   async #read(shard: Shard): Promise<void> {
     try {
-      const epoch = await shard.lane.redis.hget(metaKey(shard.tag), 'epoch');
+      const epoch = await shard.redis.hget(metaKey(shard.tag), 'epoch');
       if (epoch === null) this.#epochs.delete(shard.id);
       else this.#epochs.set(shard.id, epoch);
     } catch (error) {

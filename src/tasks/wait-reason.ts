@@ -76,9 +76,7 @@ const serves = ({ queues, types }: LiveWorker, { queue, type }: Waiting): boolea
 const readPaused = async (shards: ReadonlySet<Shard>): Promise<Map<Shard, Set<string>>> =>
   new Map(
     await Promise.all(
-      [...shards].map(
-        async (shard) => [shard, new Set(await shard.lane.redis.smembers(pausedKey(shard.tag)))] as const,
-      ),
+      [...shards].map(async (shard) => [shard, new Set(await shard.redis.smembers(pausedKey(shard.tag)))] as const),
     ),
   );
 
@@ -115,7 +113,7 @@ const placesInLine = async (
   { shard, priority, queue, type }: Line,
   ids: readonly string[],
 ): Promise<Map<string, number>> => {
-  const { redis } = shard.lane;
+  const { redis } = shard;
   const key = lineKey(shard.tag, `${priority}|${queue}|${type}`);
   const [only] = ids;
   if (only !== undefined && ids.length === 1) {
@@ -133,7 +131,7 @@ const placesInLine = async (
 const countHigher = async (broker: Broker, { shard, priority, queue, type }: Line): Promise<number> => {
   const higher = PRIORITIES.slice(0, PRIORITIES.indexOf(priority)).flatMap((each) => {
     const among = each === 'HIGH' ? broker.high.shards : [shard];
-    return among.map((of) => of.lane.redis.llen(lineKey(of.tag, `${each}|${queue}|${type}`)));
+    return among.map((of) => of.redis.llen(lineKey(of.tag, `${each}|${queue}|${type}`)));
   });
   return (await Promise.all(higher)).reduce((sum, length) => sum + length, 0);
 };

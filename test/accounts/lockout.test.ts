@@ -143,7 +143,7 @@ describe('while Redis is away', () => {
     await waitFor(() => app.broker.high.redis.status === 'ready');
     await waitFor(async () => {
       await lockout.attempt(somebody(), wrong);
-      return (await app.broker.high.redis.keys(`${app.config.REDIS_KEY_PREFIX}:limit:account:*`)).length > 0;
+      return (await app.broker.high.redis.keys(`${app.config.REDIS_KEY_PREFIX}:limit:*:account:*`)).length > 0;
     });
   });
 });

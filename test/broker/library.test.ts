@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { claim, complete, enqueue, lead, setEpoch } from '../../src/broker/calls.ts';
+import { claim, complete, enqueue, lead } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { Broker } from '../../src/broker/lanes.ts';
 import { loadLibrary } from '../../src/broker/library.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { startPrivateRedis } from '../support/private-servers.ts';
+import { openEpoch } from '../support/shard-setup.ts';
 import { headOf } from '../support/shard-state.ts';
 
 const openBroker = async (port: number): Promise<Broker> => {
-  const server = { host: '127.0.0.1', port };
+  const server = { addresses: [{ host: '127.0.0.1', port }] };
   const broker = new Broker(
     { high: server, low: server, prefix: 'tf', shardsPerLane: 3, commandTimeoutMs: 5_000 },
     () => {},
@@ -26,7 +27,7 @@ describe('the library', () => {
     await expect(lead(shard, { holder: 'a', leaseMs: 1_000 })).rejects.toThrow(BrokerNotReadyError);
 
     for (let i = 0; i < 2; i++) await loadLibrary(broker.low.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
-    await setEpoch(shard, { epoch: 1, state: 'rebuilding', runId: '' });
+    await openEpoch(shard, 1);
     const add = (id: string) =>
       enqueue(shard, { epoch: 1 }, [{ id, seq: 1, runAt: '', head: headOf(), payload: '{}' }]);
     const take = () => claim(shard, { worker: 'w', limit: 1, leaseMs: 1_000, lowFirst: 0, queues: '*', types: 'echo' });
@@ -46,7 +47,7 @@ describe('the library', () => {
 
 describe('shards', () => {
   test('of a lane share the tasks by the end of their ids, and a priority has one lane', async () => {
-    const server = { host: '127.0.0.1', port: 1 };
+    const server = { addresses: [{ host: '127.0.0.1', port: 1 }] };
     const broker = new Broker(
       { high: server, low: server, prefix: 'tf', shardsPerLane: 3, commandTimeoutMs: 5_000 },
       () => {},

@@ -1,6 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { complete, missing, restore, setEpoch } from '../../src/broker/calls.ts';
+import {
+  cancel,
+  claim,
+  complete,
+  enqueue,
+  extendLeases,
+  fail,
+  keepLogs,
+  lead,
+  missing,
+  pause,
+  promote,
+  purge,
+  reap,
+  release,
+  reportProgress,
+  restore,
+  setEpoch,
+} from '../../src/broker/calls.ts';
 import { BrokerNotReadyError, BrokerStaleError } from '../../src/broker/define-function.ts';
+import { metaKey } from '../../src/broker/keys.ts';
+import type { Shard } from '../../src/broker/lanes.ts';
+import { readRunId } from '../../src/broker/run-id.ts';
 import { META, setupShard } from '../support/shard-setup.ts';
 import { dumpShard, event, headOf } from '../support/shard-state.ts';
 
@@ -87,32 +108,91 @@ describe('restoring', () => {
 });
 
 describe("a shard's epoch", () => {
-  test('grows, with the state and the server that it belongs to', async () => {
+  const epochOf = (runId: string, state: string, epoch: number) => ({ epoch, state, runId });
+
+  test('grows, with the state', async () => {
     await using t = await setupShard();
-    expect(await setEpoch(t.shard, { epoch: 8, state: 'rebuilding', runId: 'other' })).toBe(true);
-    expect(await dumpShard(t.shard)).toEqual({ meta: { epoch: '8', state: 'rebuilding', runId: 'other' } });
+    const runId = await readRunId(t.shard.redis);
+    expect(await setEpoch(t.shard, epochOf(runId, 'rebuilding', 8))).toBe(true);
+    expect(await dumpShard(t.shard)).toEqual({ meta: { epoch: '8', state: 'rebuilding', runId } });
   });
 
   test('may change its state, and be set again', async () => {
     await using t = await setupShard();
-    expect(await setEpoch(t.shard, { epoch: 7, state: 'rebuilding', runId: 'run' })).toBe(true);
-    expect(await setEpoch(t.shard, { epoch: 7, state: 'ready', runId: 'run' })).toBe(true);
+    const runId = await readRunId(t.shard.redis);
+    expect(await setEpoch(t.shard, epochOf(runId, 'rebuilding', 7))).toBe(true);
+    expect(await setEpoch(t.shard, epochOf(runId, 'ready', 7))).toBe(true);
     expect(await dumpShard(t.shard)).toEqual({ meta: META });
   });
 
   test('never shrinks', async () => {
     await using t = await setupShard();
-    expect(await setEpoch(t.shard, { epoch: 10, state: 'ready', runId: 'run' })).toBe(true);
-    expect(await setEpoch(t.shard, { epoch: 9, state: 'rebuilding', runId: 'other' })).toBe(false);
+    const runId = await readRunId(t.shard.redis);
+    expect(await setEpoch(t.shard, epochOf(runId, 'ready', 10))).toBe(true);
+    expect(await setEpoch(t.shard, epochOf(runId, 'rebuilding', 9))).toBe(false);
     expect(await dumpShard(t.shard)).toEqual({ meta: { ...META, epoch: '10' } });
   });
 
   test('is not begun as ready where the data is lost: that would hide the loss', async () => {
     await using t = await setupShard();
+    const runId = await readRunId(t.shard.redis);
     await t.loseData();
-    await expect(setEpoch(t.shard, { epoch: 8, state: 'ready', runId: 'run' })).rejects.toThrow(BrokerNotReadyError);
+    await expect(setEpoch(t.shard, epochOf(runId, 'ready', 8))).rejects.toThrow(BrokerNotReadyError);
     expect(await dumpShard(t.shard)).toEqual({});
-    expect(await setEpoch(t.shard, { epoch: 8, state: 'rebuilding', runId: 'run' })).toBe(true);
+    expect(await setEpoch(t.shard, epochOf(runId, 'rebuilding', 8))).toBe(true);
+  });
+
+  test.each(['rebuilding', 'ready'])('is not begun as %s by who looked at another server', async (state) => {
+    await using t = await setupShard();
+    await expect(setEpoch(t.shard, epochOf('another', state, 8))).rejects.toThrow(BrokerNotReadyError);
+    expect(await dumpShard(t.shard)).toEqual({ meta: META });
+  });
+});
+
+describe('a shard that was opened in another server', () => {
+  /** As a replica finds it that has taken over. */
+  const setupInherited = async () => {
+    const t = await setupShard();
+    await t.add('a');
+    await t.shard.redis.hset(metaKey(t.shard.tag), 'runId', 'another');
+    return t;
+  };
+  const calls: [string, (shard: Shard) => Promise<unknown>][] = [
+    ['enqueue', (shard) => enqueue(shard, { epoch: 7 }, [])],
+    ['claim', (shard) => claim(shard, { worker: 'w', limit: 1, leaseMs: 1, lowFirst: 0, queues: '*', types: 'echo' })],
+    ['complete', (shard) => complete(shard, { worker: 'w' }, [])],
+    ['fail', (shard) => fail(shard, { worker: 'w' }, [])],
+    ['release', (shard) => release(shard, { worker: 'w' }, [])],
+    ['extend', (shard) => extendLeases(shard, { leaseMs: 1 }, [])],
+    ['progress', (shard) => reportProgress(shard, {}, [])],
+    ['log', (shard) => keepLogs(shard, {}, [])],
+    ['cancel', (shard) => cancel(shard, { deadlineMs: 1 }, [])],
+    ['pause', (shard) => pause(shard, {}, [])],
+    ['promote', (shard) => promote(shard, { limit: 1 })],
+    ['reap', (shard) => reap(shard, { limit: 1 })],
+    ['restore', (shard) => restore(shard, { epoch: 7 }, [])],
+    [
+      'purge',
+      (shard) =>
+        purge(shard, { operation: 'o', before: 'z', reason: '{}', limit: 1, queue: 'q', line: '', cursor: '0' }),
+    ],
+  ];
+
+  test.each(calls)('is left alone by %s: it may lack the last writes', async (_name, call) => {
+    await using t = await setupInherited();
+    const before = await dumpShard(t.shard);
+    await expect(call(t.shard)).rejects.toThrow(BrokerNotReadyError);
+    expect(await dumpShard(t.shard)).toEqual(before);
+  });
+
+  test('is marked as lost by whoever wants to lead, so that a server that takes over again knows', async () => {
+    await using t = await setupInherited();
+    const { meta: _, ...rest } = await dumpShard(t.shard);
+    expect(await lead(t.shard, { holder: 'a', leaseMs: 60_000 })).toBe('from-now-on');
+    expect(await dumpShard(t.shard)).toEqual({ ...rest, leader: 'a' });
+    await t.shard.redis.hset(metaKey(t.shard.tag), 'runId', 'another');
+    expect(await lead(t.shard, { holder: 'b', leaseMs: 60_000 })).toBe('no');
+    expect(await dumpShard(t.shard)).toEqual({ ...rest, leader: 'a' });
   });
 });
 

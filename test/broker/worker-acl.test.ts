@@ -5,7 +5,7 @@ import { Broker, type Shard } from '../../src/broker/lanes.ts';
 import { buildLibrary, loadLibrary } from '../../src/broker/library.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { type PrivateServer, startPrivateRedis, waitFor } from '../support/setup.ts';
-import { openBroker } from '../support/shard-setup.ts';
+import { openBroker, openEpoch } from '../support/shard-setup.ts';
 import { dumpShard, headOf } from '../support/shard-state.ts';
 import { startSystem } from '../support/system.ts';
 import { readWorkerRules, setWorkerUser, WORKER_LOGIN, WORKER_PREFIX, workerRefusals } from '../support/worker-acl.ts';
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await loadLibrary(redis, STATES);
   await setWorkerUser(redis, await readWorkerRules());
   const { REDIS_USERNAME_LOW: username, REDIS_PASSWORD_LOW: password } = WORKER_LOGIN;
-  const login = { host: '127.0.0.1', port: server.port, username, password };
+  const login = { addresses: [{ host: '127.0.0.1', port: server.port }], username, password };
   worker = new Broker(
     { high: login, low: login, prefix: WORKER_PREFIX, shardsPerLane: 1, commandTimeoutMs: 5_000 },
     () => undefined,
@@ -48,7 +48,7 @@ afterAll(() => {
 const openShard = async (): Promise<void> => {
   await setWorkerUser(redis, await readWorkerRules());
   await redis.flushall();
-  for (const state of ['rebuilding', 'ready']) await calls.setEpoch(asAdmin, { epoch: 7, state, runId: 'run' });
+  await openEpoch(asAdmin, 7);
   await workerRefusals(redis);
 };
 
@@ -202,7 +202,7 @@ const MANAGER_CALLS: Record<string, (shard: Shard) => Promise<unknown>> = {
   reap: (shard) => calls.reap(shard, { limit: 10 }),
   lead: (shard) => calls.lead(shard, { holder: 'w1', leaseMs: 1_000 }),
   resign: (shard) => calls.resign(shard, { holder: 'w1' }),
-  set_epoch: (shard) => calls.setEpoch(shard, { epoch: 8, state: 'ready', runId: 'run' }),
+  set_epoch: async (shard) => calls.setEpoch(shard, { epoch: 8, state: 'ready', runId: await readRunId(shard.redis) }),
   missing: (shard) => calls.missing(shard, {}, [{ id: 'x' }]),
 };
 

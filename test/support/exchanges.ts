@@ -1,12 +1,15 @@
 import { Redis } from 'ioredis';
+import { readRunId } from '../../src/broker/run-id.ts';
 
 /** The blocks of a document whose lines "> command" are answered by Redis. */
 const BLOCK = /^```redis\n([\s\S]*?)^```$/gm;
 /** A word as redis-cli reads it: bare, in single quotes as it stands, or in double quotes with escapes as JSON has them. */
 const WORD = /'([^']*)'|("(?:[^"\\]|\\.)*")|(\S+)/g;
 
-const wordsOf = (command: string): string[] =>
-  [...command.matchAll(WORD)].map(([, single, double, bare]) => single ?? (double ? JSON.parse(double) : bare));
+const wordsOf = (command: string, runId: string): string[] =>
+  [...command.matchAll(WORD)]
+    .map(([, single, double, bare]) => single ?? (double ? JSON.parse(double) : bare))
+    .map((word: string) => (word === '$RUN_ID' ? runId : word));
 
 /** A reply as redis-cli prints it. */
 const print = (reply: unknown, indent = ''): string => {
@@ -38,7 +41,7 @@ class Transcript {
 
   /** @returns the reply, and the messages that came because of the command, as redis-cli prints them */
   async answer(command: string): Promise<string> {
-    const [name = '', ...args] = wordsOf(command);
+    const [name = '', ...args] = wordsOf(command, await readRunId(this.#redis));
     if (name === 'SUBSCRIBE') return print(['subscribe', args[0], await this.#subscriber.subscribe(...args)]);
     const reply = await this.#redis.call(name, ...args).catch((error: Error) => error);
     // Redis answers a subscriber after the messages that it has for it.

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
-import { type Claim, claim, complete, fail, setEpoch } from '../../src/broker/calls.ts';
+import { type Claim, claim, complete, fail } from '../../src/broker/calls.ts';
 import { decodeEntry } from '../../src/broker/event-stream.ts';
 import { eventsKey, metaKey } from '../../src/broker/keys.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
@@ -13,6 +13,7 @@ import type { TypeDefaults } from '../../src/tasks/type-defaults.ts';
 import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll } from '../../workers/manager/record-store.ts';
 import type { TestApp } from './setup.ts';
+import { openEpoch } from './shard-setup.ts';
 
 export const silent = pino({ level: 'silent' });
 
@@ -70,9 +71,7 @@ export class Factory {
   async openShards(): Promise<void> {
     for (const shard of this.#app.broker.shards) {
       if (await shard.lane.redis.exists(metaKey(shard.tag))) continue;
-      const runId = /^run_id:(\w+)/m.exec(await shard.lane.redis.info('server'))?.[1] ?? '';
-      await setEpoch(shard, { epoch: 1, state: 'rebuilding', runId });
-      await setEpoch(shard, { epoch: 1, state: 'ready', runId });
+      await openEpoch(shard, 1);
       await this.#app.database.shard.create({ data: { id: shard.id, epoch: 1 } });
     }
     await this.epochs.refresh();

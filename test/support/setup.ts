@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
 import { Broker } from '../../src/broker/lanes.ts';
 import { loadLibrary } from '../../src/broker/library.ts';
+import { brokerOptions } from '../../src/broker/open-broker.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
@@ -96,19 +97,10 @@ const settingsFor = (
 });
 
 const openBroker = async (config: Config): Promise<Broker> => {
-  const broker = new Broker(
-    {
-      high: { host: config.REDIS_HOST_HIGH, port: config.REDIS_PORT_HIGH, password: config.REDIS_PASSWORD_HIGH },
-      low: { host: config.REDIS_HOST_LOW, port: config.REDIS_PORT_LOW, password: config.REDIS_PASSWORD_LOW },
-      prefix: config.REDIS_KEY_PREFIX,
-      shardsPerLane: config.SHARDS_PER_LANE,
-      commandTimeoutMs: config.REDIS_TIMEOUT_MS,
-    },
-    // Commands fail by themselves while a test has its Redis down.
-    () => {},
-  );
+  // Commands fail by themselves while a test has its Redis down.
+  const broker = new Broker(brokerOptions(config), () => {});
   await broker.ready();
-  for (const { redis } of broker.lanes) await loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+  for (const { redis } of broker.shards) await loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
   return broker;
 };
 

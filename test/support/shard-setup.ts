@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { type Claim, claim, enqueue, setEpoch } from '../../src/broker/calls.ts';
 import { Broker, type Shard } from '../../src/broker/lanes.ts';
 import { loadLibrary } from '../../src/broker/library.ts';
+import { readRunId } from '../../src/broker/run-id.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { headOf } from './shard-state.ts';
 
@@ -19,11 +20,18 @@ export interface TestShard extends AsyncDisposable {
   loseData(): Promise<void>;
 }
 
-export const META = { epoch: '7', state: 'ready', runId: 'run' };
+/** What its meta key holds. */
+export const META = { epoch: '7', state: 'ready', runId: expect.stringMatching(/^\w{40}$/) as string };
+
+/** Opens a shard, as its leader does once it has its data. */
+export const openEpoch = async (shard: Shard, epoch: number): Promise<void> => {
+  const runId = await readRunId(shard.redis);
+  for (const state of ['rebuilding', 'ready']) await setEpoch(shard, { epoch, state, runId });
+};
 
 /** Both lanes in one Redis. It does not wait for Redis. Default prefix: one of its own. */
 export const openBroker = (port: number, prefix = `test_${randomBytes(8).toString('hex')}`): Broker => {
-  const server = { host: '127.0.0.1', port };
+  const server = { addresses: [{ host: '127.0.0.1', port }] };
   // Its commands fail by themselves where a test has its Redis down.
   return new Broker({ high: server, low: server, prefix, shardsPerLane: 1, commandTimeoutMs: 5_000 }, () => {});
 };
@@ -34,7 +42,7 @@ export const setupShard = async (): Promise<TestShard> => {
   const [shard] = broker.low.shards as [Shard];
   const { redis } = shard.lane;
   await loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
-  for (const state of ['rebuilding', 'ready']) await setEpoch(shard, { epoch: 7, state, runId: 'run' });
+  await openEpoch(shard, 7);
   return {
     shard,
     add: async (id, { payload = '{"n":1}', runAt = '', ...head } = {}) => {

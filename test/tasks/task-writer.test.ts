@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { missing, setEpoch } from '../../src/broker/calls.ts';
+import { missing } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import { sqlState } from '../../src/database/client.ts';
@@ -9,6 +9,7 @@ import { TaskWriter } from '../../src/tasks/task-writer.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
 import { findContradictions } from '../support/invariants.ts';
 import { setup, startPrivateRedis, type TestApp, waitFor } from '../support/setup.ts';
+import { openEpoch } from '../support/shard-setup.ts';
 
 let app: TestApp;
 let factory: Factory;
@@ -181,7 +182,7 @@ describe('the outbox', () => {
   });
 
   test('keeps what could not be enqueued because the epoch is too old', async () => {
-    await setEpoch(low, { epoch: 3, state: 'ready', runId: 'run' });
+    await openEpoch(low, 3);
     const [task] = await submitTasks(factory.services, await factory.owner(), [taskInput()]);
     await factory.writer.close();
     const id = task?.id ?? '';

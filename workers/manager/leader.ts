@@ -72,7 +72,7 @@ export class Leader {
     } catch (error) {
       if (!(error instanceof BrokerNotReadyError)) throw error;
       // A new or emptied server: without the library nobody can do anything there.
-      await loadLibrary(shard.lane.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+      await loadLibrary(shard.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
       return lead(shard, { holder, leaseMs });
     }
   }
@@ -84,7 +84,7 @@ export class Leader {
     logger.info('leads the shard');
     try {
       // A newer version of the program brings a newer library; loading it again is harmless.
-      await loadLibrary(shard.lane.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+      await loadLibrary(shard.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
       await Promise.all([work(term.signal).finally(() => term.abort()), this.#keepLease(term)]);
     } finally {
       term.abort();
@@ -104,7 +104,7 @@ export class Leader {
       const askedAt = performance.now();
       try {
         const answer = await lead(shard, { holder, leaseMs });
-        const hasMeta = (await shard.lane.redis.exists(metaKey(shard.tag))) === 1;
+        const hasMeta = (await shard.redis.exists(metaKey(shard.tag))) === 1;
         if (answer !== 'still') return term.abort(new Error('the lease was lost'));
         if (wasReady && !hasMeta) return term.abort(new Error('the shard lost its data'));
         wasReady ||= hasMeta;

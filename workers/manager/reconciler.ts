@@ -4,6 +4,7 @@ import { missing, pause, restore, setEpoch } from '../../src/broker/calls.ts';
 import { encodeHead } from '../../src/broker/event-stream.ts';
 import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
+import { readRunId } from '../../src/broker/run-id.ts';
 import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
 import { bodyOf, inChunks } from '../../src/tasks/enqueue-tasks.ts';
@@ -63,9 +64,9 @@ export class Reconciler {
    * @throws TermOverError; what PostgreSQL or Redis throw
    */
   async begin(signal: AbortSignal): Promise<boolean> {
-    const { redis } = this.#shard.lane;
+    const { redis } = this.#shard;
     const meta = await redis.hgetall(metaKey(this.#shard.tag));
-    const runId = await this.#runId();
+    const runId = await readRunId(this.#shard.redis);
     const isIntact = meta.state === 'ready' && meta.runId === runId;
     if (!isIntact) {
       this.#logger.warn({ meta, runId }, 'this shard lost data, or may have; rebuilding it from PostgreSQL');
@@ -83,7 +84,7 @@ export class Reconciler {
   async rebuild(signal: AbortSignal): Promise<void> {
     let restored = 0;
     const priorities = this.#shard.lane === this.#broker.high ? ['HIGH'] : ['NORMAL', 'LOW'];
-    const { epoch, runId } = await this.#shard.lane.redis.hgetall(metaKey(this.#shard.tag));
+    const { epoch, runId } = await this.#shard.redis.hgetall(metaKey(this.#shard.tag));
     if (epoch === undefined || runId === undefined) throw new TermOverError('the shard lost its data again');
     for await (const tasks of unfinishedTasks(this.#database, this.#shard.id, priorities)) {
       signal.throwIfAborted();
@@ -116,12 +117,12 @@ export class Reconciler {
     await this.#syncPausedQueues();
     const forgotten = await findForgotten(this.#database, this.#shard.id, olderThanMs);
     if (forgotten.length === 0) return 0;
-    const epoch = await this.#beginEpoch(1, 'ready', await this.#runId());
+    const epoch = await this.#beginEpoch(1, 'ready', await readRunId(this.#shard.redis));
     const rows = await shutOut(this.#database, this.#shard.id, forgotten);
     if (rows.length === 0) return 0;
     const absent = await this.#absent(rows);
     // What ended before now is in the stream, or recorded: once the stream is recorded up to here, it is known.
-    const [last] = await this.#shard.lane.redis.xrevrange(eventsKey(this.#shard.tag), '+', '-', 'COUNT', 1);
+    const [last] = await this.#shard.redis.xrevrange(eventsKey(this.#shard.tag), '+', '-', 'COUNT', 1);
     if (last) await this.#recorder.recordedUpTo(last[0], signal);
     signal.throwIfAborted();
     let restored = 0;
@@ -180,9 +181,9 @@ export class Reconciler {
 
   /** A queue may have been paused or resumed while this shard's Redis was away. */
   async #syncPausedQueues(): Promise<void> {
-    const { tag, lane } = this.#shard;
+    const { tag, redis } = this.#shard;
     const wanted = await findPausedQueues(this.#database);
-    const present = new Set(await lane.redis.smembers(pausedKey(tag)));
+    const present = new Set(await redis.smembers(pausedKey(tag)));
     const changed = [...wanted.symmetricDifference(present)];
     if (changed.length === 0) return;
     await pause(
@@ -194,19 +195,13 @@ export class Reconciler {
 
   /** Deletes the shard's keys, but for who leads it and who works for it. */
   async #wipe(): Promise<void> {
-    const { tag, lane } = this.#shard;
+    const { tag, redis } = this.#shard;
     let cursor = '0';
     do {
-      const [next, keys] = await lane.redis.scan(cursor, 'MATCH', `${tag}:*`, 'COUNT', SCAN_COUNT);
+      const [next, keys] = await redis.scan(cursor, 'MATCH', `${tag}:*`, 'COUNT', SCAN_COUNT);
       cursor = next;
       const doomed = keys.filter((key) => !survivesRebuild(tag, key));
-      if (doomed.length > 0) await lane.redis.unlink(...doomed);
+      if (doomed.length > 0) await redis.unlink(...doomed);
     } while (cursor !== '0');
-  }
-
-  /** Another run id means that this is another process, or another server, than the one the shard was built in. */
-  async #runId(): Promise<string> {
-    const info = await this.#shard.lane.redis.info('server');
-    return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
   }
 }

@@ -7,7 +7,7 @@ import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, type Prisma, sqlState } from '../../src/database/client.ts';
 import { batchRecorded } from '../../src/diagnostics.ts';
 import type { Change } from '../../src/realtime/change.ts';
-import { publishChanges } from '../../src/realtime/publish.ts';
+import { publishChanges, publisherOf } from '../../src/realtime/publish.ts';
 import { inTime } from './in-time.ts';
 import {
   findPositions,
@@ -231,8 +231,8 @@ export class Recorder {
   /** Only when subscribers were told may the entries be dropped. */
   async #publish(recorded: Recorded, lastId: EntryId): Promise<void> {
     const again: Change[] = recorded.repeated.length > 0 ? await findPositions(this.#database, recorded.repeated) : [];
-    await publishChanges(this.#broker, this.#shard.lane, [...again, ...recorded.changes]);
-    await this.#shard.lane.redis.xtrim(eventsKey(this.#shard.tag), 'MINID', after(lastId));
+    await publishChanges(this.#broker, publisherOf(this.#shard), [...again, ...recorded.changes]);
+    await this.#shard.redis.xtrim(eventsKey(this.#shard.tag), 'MINID', after(lastId));
     this.#recorded = lastId;
     for (const resolve of this.#onRecorded.splice(0)) resolve();
   }

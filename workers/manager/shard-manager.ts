@@ -29,7 +29,7 @@ const reapInterval = (leaseMs: number): number => Math.max(50, Math.min(leaseMs 
 export const manageShard = async (services: ShardServices, shard: Shard, signal: AbortSignal): Promise<void> => {
   const { broker, database, config, logger } = services;
   const term = { shardId: shard.id, term: await beginTerm(database, shard.id) };
-  const connections = [shard.lane.connect(), shard.lane.connect()] as [Redis, Redis];
+  const connections = [shard.connect(), shard.connect()] as [Redis, Redis];
   const recorder = new Recorder(broker, shard, database, term, connections[0], logger, services.onEndedParents);
   const reconciler = new Reconciler({ broker, shard, database, term, recorder, logger });
   // Blocking reads do not listen to signals: closing their connections ends them.

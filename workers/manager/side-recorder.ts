@@ -1,7 +1,7 @@
 import type { StreamEntry, StreamedLogLine, StreamedProgress } from '../../src/broker/event-stream.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { type Database, sqlState } from '../../src/database/client.ts';
-import { publishSideMessages } from '../../src/realtime/publish.ts';
+import { publisherOf, publishSideMessages } from '../../src/realtime/publish.ts';
 import { keptDetail } from './progress-detail.ts';
 import { insertLogs, updateProgress } from './side-store.ts';
 
@@ -38,7 +38,7 @@ export class SideRecorder {
     const logs = said.length > 0 ? await this.#writeLogs(said) : said;
     for (const each of progress) this.#pending.set(each.taskId, each);
     if (logs.length > 0 || progress.length > 0) {
-      await publishSideMessages(this.#broker, this.#shard.lane, lastOfEach(progress), logs);
+      await publishSideMessages(this.#broker, publisherOf(this.#shard), lastOfEach(progress), logs);
     }
   }
 

@@ -23,7 +23,8 @@
 --                             and traceparent of a task that is traced); or
 --                             at, p (lines: id, owner, attempt, percent, detail); or
 --                             at, l (lines: id, owner, attempt, seq of the attempt's claim, number, record)
---   <tag>:meta        hash    epoch, state, runId. Without it the shard lost its data and nothing may happen here.
+--   <tag>:meta        hash    epoch, state, runId of the server's process. Without it the shard lost its data, and with the
+--                             runId of another process it may have: nothing may happen here until it is rebuilt.
 
 -- Redis seeds its random numbers alike at each call; here jitter and turns must differ between calls.
 local function now_ms()
@@ -39,9 +40,25 @@ local function text_of(n)
   return SMALL_NUMBERS[n] or n .. ''
 end
 
--- The shard's epoch, or nil where the shard lost its data and waits to be rebuilt.
+-- Names this process of the server. Asked for once: what a library keeps lives as long as the process.
+local own_run_id
+local function run_id()
+  own_run_id = own_run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  return own_run_id
+end
+
+-- Whether the shard was opened in another process of the server: after a restart the last second may be missing, and a
+-- replica that took over may lack the last writes.
+local function is_inherited(tag)
+  local opened_in = redis.call('HGET', tag .. ':meta', 'runId')
+  return opened_in and opened_in ~= run_id()
+end
+
+-- The shard's epoch, or nil where the shard lost its data, or may have, and waits to be rebuilt.
 local function read_epoch(tag)
-  return redis.call('HGET', tag .. ':meta', 'epoch') or nil
+  local epoch = redis.call('HGET', tag .. ':meta', 'epoch')
+  if not epoch or is_inherited(tag) then return nil end
+  return epoch
 end
 
 local function not_ready()

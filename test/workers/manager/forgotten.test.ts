@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { claim, complete, missing, setEpoch } from '../../../src/broker/calls.ts';
+import { claim, complete, missing } from '../../../src/broker/calls.ts';
 import type { Shard } from '../../../src/broker/lanes.ts';
 import { type NewTask, toNewTask } from '../../../src/tasks/new-task.ts';
 import { submitTasks } from '../../../src/tasks/submit-tasks.ts';
@@ -8,6 +8,7 @@ import { Factory, taskInput } from '../../support/factory.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { beginTestTerm, type TestTerm } from '../../support/leading.ts';
 import { query, setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { openEpoch } from '../../support/shard-setup.ts';
 import { dumpShard } from '../../support/shard-state.ts';
 
 let app: TestApp;
@@ -237,7 +238,7 @@ describe('a submitter that is late', () => {
       return (await query(app.databaseUrl, sql)).length > 0;
     });
     const now = await epoch();
-    await setEpoch(shard, { epoch: now + 2, state: 'ready', runId: 'x' });
+    await openEpoch(shard, now + 2);
     await factory.epochs.refresh();
     gate.resolve();
     await expect(holding).rejects.toThrow('roll back');

@@ -257,7 +257,7 @@ describe('a shard that loses its data again', () => {
     const hgetall = vi.spyOn(shard.lane.redis, 'hgetall').mockResolvedValueOnce(stale);
     await expect(older.reconciler.rebuild(older.signal)).rejects.toThrow(BrokerStaleError);
     hgetall.mockRestore();
-    expect(await setEpoch(shard, { epoch: stale.epoch ?? '', state: 'ready', runId: 'x' })).toBe(false);
+    expect(await setEpoch(shard, { epoch: stale.epoch ?? '', state: 'ready', runId: stale.runId ?? '' })).toBe(false);
     expect(await dumpShard(shard)).toEqual(before);
   });
 });

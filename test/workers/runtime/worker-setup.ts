@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { v7 as uuidv7 } from 'uuid';
-import { enqueue, setEpoch } from '../../../src/broker/calls.ts';
+import { enqueue } from '../../../src/broker/calls.ts';
 import { decodeEntry, encodeHead, type StreamedTransition } from '../../../src/broker/event-stream.ts';
 import { eventsKey } from '../../../src/broker/keys.ts';
 import type { Broker } from '../../../src/broker/lanes.ts';
@@ -8,6 +8,7 @@ import type { TaskPriority } from '../../../src/tasks/task-state.ts';
 import type { TaskDefinition } from '../../../workers/runtime/define-task.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../../workers/runtime/worker.ts';
 import { type SetupOptions, setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { openEpoch } from '../../support/shard-setup.ts';
 
 export interface Submission {
   type?: string;
@@ -80,7 +81,7 @@ const DEFAULTS = {
 
 /** What the leader of each shard does once the shard has its data. */
 export const beginEpoch = async (broker: Broker, epoch: number): Promise<void> => {
-  for (const shard of broker.shards) await setEpoch(shard, { epoch, state: 'rebuilding', runId: 'test' });
+  for (const shard of broker.shards) await openEpoch(shard, epoch);
 };
 
 const submit = async (broker: Broker, count: number, submission: Submission): Promise<string[]> => {
