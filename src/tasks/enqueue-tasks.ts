@@ -82,14 +82,17 @@ export const inChunks = <T extends Pick<Enqueueable, 'payload' | 'parents'>>(tas
 /**
  * Makes committed tasks claimable.
  *
- * @returns whether Redis has them all. If not, their outbox row stays and the reconciler does it.
+ * @returns the epoch in which Redis took them all; undefined where it did not: their outbox row stays and the reconciler does it
  */
-export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: Logger): Promise<boolean> => {
+export const enqueueBatch = async (
+  { shard, epoch, tasks }: ShardBatch,
+  logger: Logger,
+): Promise<string | undefined> => {
   if (epoch === undefined) {
     enqueueFailed.publish({ tasks: tasks.length });
-    return false;
+    return undefined;
   }
-  const calls: Promise<unknown>[] = [];
+  const calls: Promise<string>[] = [];
   for (const chunk of inChunks(tasks)) {
     const items = chunk.map((task) => ({
       id: task.id,
@@ -102,10 +105,11 @@ export const enqueueBatch = async ({ shard, epoch, tasks }: ShardBatch, logger: 
   }
   const outcomes = await Promise.allSettled(calls);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (!failed) return true;
+  // All went through one connection: what the first call found is the oldest.
+  if (!failed) return (outcomes[0] as PromiseFulfilledResult<string>).value;
   enqueueFailed.publish({ tasks: tasks.length });
   logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
-  return false;
+  return undefined;
 };
 
 /** What the first transition of a task looks like to subscribers. */

@@ -31,6 +31,12 @@ export const placesByOwner = (
   return { places, counts };
 };
 
+/** An outbox row whose tasks Redis has, as it said in this epoch. */
+export interface DoneOutboxRow {
+  id: string;
+  epoch: string;
+}
+
 /** Columns that are null in most rows are not sent: they cost as much as the others. */
 const rareColumns = (tasks: readonly NewTask[]) => {
   if (
@@ -79,8 +85,7 @@ const dependentsColumn = (tasks: readonly NewTask[]) => {
 };
 
 /**
- * Writes new tasks, their first events and the outbox rows of their shards in one statement, and deletes the outbox
- * rows of earlier batches that Redis has by now.
+ * Writes new tasks, their first events and the outbox rows of their shards in one statement.
  *
  * The feed's row is locked last, after the tasks were written: whoever else records events of this owner waits for the
  * commit only.
@@ -92,7 +97,6 @@ export const insertTasks = async (
   session: DatabaseSession,
   tasks: readonly NewTask[],
   outbox: readonly OutboxRow[],
-  doneOutboxIds: readonly string[],
 ): Promise<{ feeds: InsertedFeed[]; at: Date }> => {
   const { places, counts } = placesByOwner(tasks);
   const rare = rareColumns(tasks);
@@ -114,8 +118,6 @@ export const insertTasks = async (
       INSERT INTO outbox (id, shard_id, min_id, max_id)
       SELECT * FROM unnest(${plainArray(outbox, (row) => row.id)}::uuid[], ${textArray(outbox, (row) => row.shardId)}::text[],
         ${plainArray(outbox, (row) => row.minId)}::uuid[], ${plainArray(outbox, (row) => row.maxId)}::uuid[])
-    ), forgotten AS (
-      DELETE FROM outbox WHERE id = ANY(${[...doneOutboxIds]}::uuid[])
     ), locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
       JOIN unnest(${plainArray(counts, ([ownerId]) => ownerId)}::uuid[], ${plainArray(counts, ([, n]) => n)}::int[]) AS c(owner_id, n) USING (owner_id)
@@ -138,9 +140,17 @@ export const insertTasks = async (
   };
 };
 
-/** Deletes outbox rows whose tasks Redis has. */
-export const deleteOutbox = async (session: DatabaseSession, ids: readonly string[]): Promise<void> => {
-  await session.$executeRaw`DELETE FROM outbox WHERE id = ANY(${[...ids]}::uuid[])`;
+/**
+ * Deletes outbox rows whose tasks Redis has.
+ *
+ * Those of a shard that was rebuilt since are left to the reconciler: a server that had been replaced, and did not know it
+ * yet, may have taken the tasks and lost them. (A rebuilding makes the epoch higher by two.)
+ */
+export const deleteOutbox = async (session: DatabaseSession, done: readonly DoneOutboxRow[]): Promise<void> => {
+  await session.$executeRaw`
+    DELETE FROM outbox o
+    USING unnest(${plainArray(done, ({ id }) => id)}::uuid[], ${plainArray(done, ({ epoch }) => epoch)}::bigint[]) AS d(id, epoch)
+    WHERE o.id = d.id AND NOT EXISTS (SELECT FROM shards s WHERE s.id = o.shard_id AND s.epoch > d.epoch + 1)`;
 };
 
 interface ChangeRow {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as calls from '../../src/broker/calls.ts';
 import { Broker, type Shard } from '../../src/broker/lanes.ts';
 import { buildLibrary, loadLibrary } from '../../src/broker/library.ts';
+import { readRunId } from '../../src/broker/run-id.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { type PrivateServer, startPrivateRedis, waitFor } from '../support/setup.ts';
 import { openBroker, openEpoch } from '../support/shard-setup.ts';
