@@ -3,8 +3,8 @@ import type { ConnectionOptions } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Address, RedisServer, RedisTls } from '../redis-settings.ts';
 import { shardTag } from './keys.ts';
-import { connectionToPrimary } from './primary-connector.ts';
 import { PrimaryFinder } from './primary-finder.ts';
+import { connectionBy, straightTo } from './redis-connector.ts';
 
 export type LaneName = 'high' | 'low';
 export const LANE_NAMES: readonly LaneName[] = ['high', 'low'];
@@ -103,11 +103,11 @@ const openRoutes = (
 ): { routeTo: (tag: string) => RedisOptions; close: () => void } => {
   const tls = server.tls && readTlsFiles(server.tls);
   if (server.kind === undefined || server.kind === 'server') {
-    const { host, port } = server.addresses[0] as Address;
-    return { routeTo: () => ({ host, port, ...(tls && { tls }) }), close: () => {} };
+    const address = server.addresses[0] as Address;
+    return { routeTo: () => (tls ? connectionBy(straightTo(address), tls) : address), close: () => {} };
   }
   const finder = new PrimaryFinder({ server, tags, tls, timeoutMs });
-  return { routeTo: (tag) => connectionToPrimary(finder, tag, tls), close: () => finder.close() };
+  return { routeTo: (tag) => connectionBy(finder.routeTo(tag), tls), close: () => finder.close() };
 };
 
 const readTlsFiles = ({ caFile, certFile, keyFile }: RedisTls): ConnectionOptions => ({

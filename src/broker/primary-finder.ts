@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import type { Address, RedisServer } from '../redis-settings.ts';
+import type { Route } from './redis-connector.ts';
 
 export interface PrimaryFinderOptions {
   /** Of Sentinels, or of nodes of a cluster. */
@@ -47,26 +48,21 @@ export class PrimaryFinder {
     this.#timer = setInterval(() => void this.#watch(), WATCH_MS).unref();
   }
 
-  /**
-   * Who ask at the same time share one look.
-   *
-   * @throws Error when none of those who should know can be reached, or knows
-   */
-  async find(tag: string): Promise<Address> {
-    const address = (await this.#look()).get(tag);
-    if (!address) throw new Error(`nobody serves ${tag}`);
-    return address;
-  }
-
-  /**
-   * Calls `leave` when the primary of a shard has moved from this address.
-   *
-   * @returns how to end it
-   */
-  follow(tag: string, address: Address, leave: () => void): () => void {
-    const follower: Follower = { tag, address, leave, elsewhere: undefined };
-    this.#followers.add(follower);
-    return () => this.#followers.delete(follower);
+  /** To the primary of a shard. Whoever asks at the same time as others shares one look. */
+  routeTo(tag: string): Route {
+    return {
+      isToPrimary: true,
+      find: async () => {
+        const address = (await this.#look()).get(tag);
+        if (!address) throw new Error(`nobody serves ${tag}`);
+        return address;
+      },
+      follow: (address, leave) => {
+        const follower: Follower = { tag, address, leave, elsewhere: undefined };
+        this.#followers.add(follower);
+        return () => this.#followers.delete(follower);
+      },
+    };
   }
 
   close(): void {

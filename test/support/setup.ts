@@ -18,8 +18,8 @@ export { waitFor } from './wait-for.ts';
 export interface SetupOptions {
   /** More settings, by their environment variables: `{ LEASE_MS: '500' }`. */
   settings?: Record<string, string>;
-  /** Use this Redis for both lanes, instead of the shared one. */
-  redis?: PrivateServer;
+  /** Use this Redis for both lanes, instead of the shared one: a server on 127.0.0.1, or what `env` says of it. */
+  redis?: Pick<PrivateServer, 'port'> | { readonly env: Readonly<Record<string, string>> };
   /** Use a database of this PostgreSQL, instead of the shared one. */
   postgres?: PrivateServer;
 }
@@ -42,9 +42,10 @@ export interface TestApp extends AsyncDisposable {
 export const setup = async (options: SetupOptions = {}): Promise<TestApp> => {
   const name = `test_${randomBytes(8).toString('hex')}`;
   const serverUrl = options.postgres?.url ?? inject('postgresUrl');
-  const redisPort = options.redis?.port ?? inject('redisPort');
+  const redisPort = options.redis && 'port' in options.redis ? options.redis.port : inject('redisPort');
+  const redisEnv = options.redis && 'env' in options.redis ? options.redis.env : serverEnv(redisPort);
   const databaseUrl = await createMigratedDatabase(serverUrl, name, options.postgres !== undefined);
-  const env = settingsFor(databaseUrl, redisPort, name, options.settings ?? {});
+  const env = settingsFor(databaseUrl, redisEnv, name, options.settings ?? {});
   const config = loadConfig(['database', 'secret'], env);
   const database = openDatabase({
     url: databaseUrl,
@@ -72,16 +73,13 @@ const createMigratedDatabase = async (serverUrl: string, name: string, isPrivate
 
 const settingsFor = (
   databaseUrl: string,
-  redisPort: number,
+  redisEnv: Readonly<Record<string, string>>,
   prefix: string,
   more: Record<string, string>,
 ): Record<string, string> => ({
   DATABASE_URL: databaseUrl,
   DATABASE_POOL_SIZE: '5',
-  REDIS_HOST_HIGH: '127.0.0.1',
-  REDIS_PORT_HIGH: String(redisPort),
-  REDIS_HOST_LOW: '127.0.0.1',
-  REDIS_PORT_LOW: String(redisPort),
+  ...redisEnv,
   REDIS_KEY_PREFIX: prefix,
   HOST: '127.0.0.1',
   PORT: '0',
@@ -94,6 +92,14 @@ const settingsFor = (
   GRAPHIQL: 'true',
   INTROSPECTION: 'true',
   ...more,
+});
+
+/** Of both lanes on one server. */
+const serverEnv = (port: number): Record<string, string> => ({
+  REDIS_HOST_HIGH: '127.0.0.1',
+  REDIS_PORT_HIGH: String(port),
+  REDIS_HOST_LOW: '127.0.0.1',
+  REDIS_PORT_LOW: String(port),
 });
 
 const openBroker = async (config: Config): Promise<Broker> => {

@@ -4,7 +4,6 @@ import { openSocket, request } from '../../src/local/graphql-client.ts';
 import { checkBooks } from './invariants.ts';
 import { CLI } from './processes.ts';
 import {
-  type PrivateServer,
   type SetupOptions,
   setup,
   spawnNode,
@@ -25,8 +24,6 @@ export const QUICK = {
 };
 
 export interface SystemOptions extends SetupOptions {
-  redis?: PrivateServer;
-  postgres?: PrivateServer;
   /** The cli that its processes run. Default: ours, uncompiled. */
   cli?: string;
 }
