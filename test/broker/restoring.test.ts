@@ -149,23 +149,20 @@ describe("a shard's epoch", () => {
   });
 });
 
+interface Held {
+  id: string;
+  token: string;
+}
+
+const CLAIM = { worker: 'w', limit: 1, leaseMs: 1, lowFirst: 0, queues: '*', types: 'echo' };
+
+/** Leaves it as a replica finds it that has taken over. */
+const inherit = (shard: Shard) => shard.redis.hset(metaKey(shard.tag), 'runId', 'another');
+
 describe('a shard that was opened in another server', () => {
-  /** As a replica finds it that has taken over. */
-  const setupInherited = async () => {
-    const t = await setupShard();
-    await t.add('a');
-    await t.shard.redis.hset(metaKey(t.shard.tag), 'runId', 'another');
-    return t;
-  };
   const calls: [string, (shard: Shard) => Promise<unknown>][] = [
     ['enqueue', (shard) => enqueue(shard, { epoch: 7 }, [])],
-    ['claim', (shard) => claim(shard, { worker: 'w', limit: 1, leaseMs: 1, lowFirst: 0, queues: '*', types: 'echo' })],
-    ['complete', (shard) => complete(shard, { worker: 'w' }, [])],
-    ['fail', (shard) => fail(shard, { worker: 'w' }, [])],
-    ['release', (shard) => release(shard, { worker: 'w' }, [])],
-    ['extend', (shard) => extendLeases(shard, { leaseMs: 1 }, [])],
-    ['progress', (shard) => reportProgress(shard, {}, [])],
-    ['log', (shard) => keepLogs(shard, {}, [])],
+    ['claim', (shard) => claim(shard, CLAIM)],
     ['cancel', (shard) => cancel(shard, { deadlineMs: 1 }, [])],
     ['pause', (shard) => pause(shard, {}, [])],
     ['promote', (shard) => promote(shard, { limit: 1 })],
@@ -179,20 +176,46 @@ describe('a shard that was opened in another server', () => {
   ];
 
   test.each(calls)('is left alone by %s: it may lack the last writes', async (_name, call) => {
-    await using t = await setupInherited();
+    await using t = await setupShard();
+    await inherit(t.shard);
     const before = await dumpShard(t.shard);
     await expect(call(t.shard)).rejects.toThrow(BrokerNotReadyError);
     expect(await dumpShard(t.shard)).toEqual(before);
   });
 
-  test('is marked as lost by whoever wants to lead, so that a server that takes over again knows', async () => {
-    await using t = await setupInherited();
+  test('takes what workers report of attempts, which had ended whatever it lacks', async () => {
+    await using t = await setupShard();
+    for (const id of ['a', 'b', 'c', 'd']) await t.add(id);
+    const claims = await t.claim();
+    await t.clearEvents();
+    await inherit(t.shard);
+    const [a, b, c, d] = claims.map(({ id, token }) => ({ id, token })) as [Held, Held, Held, Held];
+    expect(
+      await complete(t.shard, { worker: 'w1' }, [
+        { ...a, result: '1' },
+        { ...a, token: '7.9', result: '1' },
+      ]),
+    ).toEqual([a.id]);
+    expect(await fail(t.shard, { worker: 'w1' }, [{ ...b, error: '{}', retry: 0, delayMs: '' }])).toEqual([]);
+    expect(await release(t.shard, { worker: 'w1' }, [c])).toEqual([]);
+    expect(await extendLeases(t.shard, { leaseMs: 1_000 }, [a, d])).toEqual({ lost: [a.id], stopping: [] });
+    expect(await reportProgress(t.shard, {}, [{ ...d, percent: 1, detail: '' }])).toEqual([]);
+    expect(await keepLogs(t.shard, {}, [{ ...d, number: 1, record: '{}' }])).toEqual([]);
+    const events = (await dumpShard(t.shard)).events as { status: string }[][];
+    expect(events.flat().map(({ status }) => status)).toEqual(['COMPLETED', 'FAILED', 'QUEUED']);
+  });
+
+  test('is marked by whoever wants to lead, so that a server that takes over again knows', async () => {
+    await using t = await setupShard();
+    await inherit(t.shard);
     const { meta: _, ...rest } = await dumpShard(t.shard);
+    const marked = { ...rest, meta: { ...META, runId: '' }, leader: 'a' };
     expect(await lead(t.shard, { holder: 'a', leaseMs: 60_000 })).toBe('from-now-on');
-    expect(await dumpShard(t.shard)).toEqual({ ...rest, leader: 'a' });
-    await t.shard.redis.hset(metaKey(t.shard.tag), 'runId', 'another');
+    expect(await dumpShard(t.shard)).toEqual(marked);
+    await inherit(t.shard);
     expect(await lead(t.shard, { holder: 'b', leaseMs: 60_000 })).toBe('no');
-    expect(await dumpShard(t.shard)).toEqual({ ...rest, leader: 'a' });
+    expect(await dumpShard(t.shard)).toEqual(marked);
+    await expect(claim(t.shard, CLAIM)).rejects.toThrow(BrokerNotReadyError);
   });
 });
 

@@ -40,6 +40,8 @@ export const manageShard = async (services: ShardServices, shard: Shard, signal:
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
   either.addEventListener('abort', end, { once: true });
+  // Behind the next connection may be another server, with other data: the next term looks.
+  connections[0].once('close', () => failure.abort(new Error('the connection was lost')));
   const part = (running: Promise<void>): Promise<void> =>
     running.catch((error) => {
       if (either.aborted) return;

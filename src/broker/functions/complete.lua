@@ -16,7 +16,7 @@ end
 
 redis.register_function('tf1_complete', function(keys, args)
   local tag, worker = keys[1], args[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local batch, lost, ended, ids = new_batch(tag), {}, {}, {}
   for i = 2, #args, 3 do ids[#ids + 1] = args[i] end
   local runs = read_runs(tag, ids)

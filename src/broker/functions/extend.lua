@@ -5,7 +5,7 @@
 --   events  none
 redis.register_function('tf1_extend', function(keys, args)
   local tag = keys[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local batch, lost, stopping = new_batch(tag), {}, {}
   local expiry = batch.now + tonumber(args[1])
   for i = 2, #args, 2 do

@@ -18,7 +18,7 @@ end
 
 redis.register_function('tf1_fail', function(keys, args)
   local tag, worker = keys[1], args[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local batch, lost = new_batch(tag), {}
   for i = 2, #args, 5 do
     local id, problem = args[i], args[i + 2]

@@ -7,7 +7,7 @@ local MAX_NUMBER = 2 ^ 31 - 1
 
 redis.register_function('tf1_log', function(keys, args)
   local tag = keys[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local lines, lost = {}, {}
   for i = 1, #args, 4 do
     local id, token = args[i], args[i + 1]

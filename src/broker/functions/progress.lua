@@ -15,7 +15,7 @@ end
 
 redis.register_function('tf1_progress', function(keys, args)
   local tag = keys[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local lines, lost = {}, {}
   for i = 1, #args, 4 do
     local id = args[i]

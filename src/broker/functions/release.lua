@@ -5,7 +5,7 @@
 --   events  QUEUED; CANCELLED for a task that was told to stop
 redis.register_function('tf1_release', function(keys, args)
   local tag, worker = keys[1], args[1]
-  if not read_epoch(tag) then return not_ready() end
+  if not takes_reports(tag) then return not_ready() end
   local batch, lost = new_batch(tag), {}
   for i = 2, #args, 2 do
     local id = args[i]

@@ -23,8 +23,9 @@
 --                             and traceparent of a task that is traced); or
 --                             at, p (lines: id, owner, attempt, percent, detail); or
 --                             at, l (lines: id, owner, attempt, seq of the attempt's claim, number, record)
---   <tag>:meta        hash    epoch, state, runId of the server's process. Without it the shard lost its data, and with the
---                             runId of another process it may have: nothing may happen here until it is rebuilt.
+--   <tag>:meta        hash    epoch, state, runId of the server's process. Without it the shard lost its data and nothing may
+--                             happen here until it is rebuilt. With the runId of another process it may have: until then
+--                             attempts may be reported, and nothing else.
 
 -- Redis seeds its random numbers alike at each call; here jitter and turns must differ between calls.
 local function now_ms()
@@ -52,6 +53,12 @@ end
 local function is_inherited(tag)
   local opened_in = redis.call('HGET', tag .. ':meta', 'runId')
   return opened_in and opened_in ~= run_id()
+end
+
+-- Whether workers may report attempts. They may where the shard is inherited, too: what a token says is then old, but true,
+-- and PostgreSQL takes the attempt's end only if nothing else became of the task.
+local function takes_reports(tag)
+  return redis.call('HGET', tag .. ':meta', 'epoch') ~= false
 end
 
 -- The shard's epoch, or nil where the shard lost its data, or may have, and waits to be rebuilt.

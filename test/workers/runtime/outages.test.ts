@@ -27,6 +27,7 @@ describe('a worker whose Redis', () => {
     await app.broker.ready();
 
     await app.reached(waiting, 'COMPLETED');
+    await beginEpoch(app.broker, 2);
     await app.reached(await app.submit(20), 'COMPLETED');
     for (const id of waiting) expect(await app.history(id)).toEqual(['PROCESSING 1', 'COMPLETED 1']);
   });
@@ -44,6 +45,7 @@ describe('a worker whose Redis', () => {
     await redis.kill();
     await redis.start();
     await app.broker.ready();
+    await beginEpoch(app.broker, 2);
 
     // A claim whose answer was lost with the connection comes back by its lease.
     await waitFor(
@@ -106,6 +108,7 @@ describe('a worker whose Redis', () => {
     app.start([defineTask({ type: 'work', handler: () => 1 })]);
     await redis.start();
     await app.broker.ready();
+    await beginEpoch(app.broker, 2);
 
     await app.reached(ids, 'COMPLETED');
   });
