@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { complete, fail, reap, release, restore, setEpoch } from '../../src/broker/calls.ts';
-import { setupShard, type TestShard } from '../support/shard-setup.ts';
+import { complete, fail, reap, release, restore } from '../../src/broker/calls.ts';
+import { openEpoch, setupShard, type TestShard } from '../support/shard-setup.ts';
 import { dumpShard, event, headOf } from '../support/shard-state.ts';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -74,7 +74,7 @@ describe('the trace of a task', () => {
 
   test('comes back when a shard is rebuilt', async () => {
     await using t = await setupShard();
-    await setEpoch(t.shard, { epoch: 8, state: 'rebuilding', runId: 'run' });
+    await openEpoch(t.shard, 8);
     const task = { id: 'a', status: 'QUEUED', seq: 3, attempt: 1, runAt: '', payload: '{}', cancelReason: '' };
     await restore(t.shard, { epoch: '8' }, [{ ...task, head: headOf({ traceparent }) }]);
     expect(await t.claim()).toMatchObject([{ id: 'a', attempt: 2, traceparent }]);

@@ -3,8 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
-import type { SetupOptions } from './setup.ts';
-import { type System, startSystem } from './system.ts';
+import { type System, type SystemOptions, startSystem } from './system.ts';
 
 const START = fileURLToPath(new URL('../../bin/start.js', import.meta.url));
 /** Debian's; no test downloads a browser. */
@@ -31,7 +30,7 @@ export interface Dashboard extends AsyncDisposable {
  * Starts an api and a browser; builds the dashboard first, where it is older than what it is made from. Managers and workers
  * are the test's to start: `dashboard.system.start('worker')`.
  */
-export const openDashboard = async (options: SetupOptions = {}): Promise<Dashboard> => {
+export const openDashboard = async (options: SystemOptions = {}): Promise<Dashboard> => {
   build();
   const system = await startSystem(options);
   // Everything here runs as root, and in containers with a small /dev/shm.

@@ -3,14 +3,7 @@ import { freePort } from '../../src/local/free-port.ts';
 import { openSocket, request } from '../../src/local/graphql-client.ts';
 import { checkBooks } from './invariants.ts';
 import { CLI } from './processes.ts';
-import {
-  type SetupOptions,
-  setup,
-  spawnNode,
-  type TestApp,
-  type TestProcess,
-  waitFor,
-} from './setup.ts';
+import { type SetupOptions, setup, spawnNode, type TestApp, type TestProcess, waitFor } from './setup.ts';
 
 /** Quick enough for tests: a worker is missed after a second, a manager after half of one. */
 export const QUICK = {
