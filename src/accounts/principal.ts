@@ -79,6 +79,18 @@ export type Reach = string | undefined | WatchedTasks;
 /** As `reachOf`, for reading and watching, where watch tokens are let in. Use cases pass it to `isWithinReach`. */
 export const readingReachOf = (principal: Principal): Reach => principal.watched ?? reachOf(principal);
 
+/**
+ * What may be read of one owner's tasks: of one's own whatever `readingReachOf` says, of others' all, with the login of an admin.
+ *
+ * @param ownerId a UUID
+ * @throws TaskFlowError FORBIDDEN for others' without the login of an admin
+ */
+export const readingReachOfOwner = (principal: Principal, ownerId: string): string | WatchedTasks => {
+  if (ownerId === principal.userId) return principal.watched ?? ownerId;
+  requireAdmin(principal);
+  return ownerId;
+};
+
 /** Whose tasks a reach has; undefined for everybody's. */
 export const ownerOfReach = (reach: Reach): string | undefined => (typeof reach === 'object' ? reach.ownerId : reach);
 

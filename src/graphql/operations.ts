@@ -1,14 +1,15 @@
-import { reachOf } from '../accounts/principal.ts';
+import { ownerOfReach, reachOf } from '../accounts/principal.ts';
 import { cancelOperation } from '../operations/cancel-operation.ts';
 import { findOperation, findOperations, OPERATION_PAGE } from '../operations/find-operations.ts';
 import type { Operation, OperationKind, OperationStatus } from '../operations/operation-store.ts';
 import { MAX_UNFINISHED, type OperationRequest, purgeQueue, startOperation } from '../operations/start-operation.ts';
 import { watchOperation } from '../operations/watch-operations.ts';
 import { toConnection } from '../tasks/page.ts';
-import { checkId, type TaskWhere } from '../tasks/task-where.ts';
+import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
 import { type Context, callerOf, requirePrincipal } from './context.ts';
 import { TaskWhereType } from './tasks.ts';
+import { type OwnedWhere, splitWhere } from './wanted-owner.ts';
 
 const OperationKindType = builder.enumType('OperationKind', {
   description: 'What an operation does.',
@@ -95,20 +96,25 @@ builder.queryFields((t) => ({
 }));
 
 interface BulkArgs {
-  where: TaskWhere;
+  where: OwnedWhere;
   all?: boolean | null | undefined;
   dryRun?: boolean | null | undefined;
   reason?: string | null | undefined;
 }
 
-const start = (context: Context, kind: OperationRequest['kind'], { where, all, dryRun, reason }: BulkArgs) =>
-  startOperation(context.services.database, callerOf(context), {
+const start = (context: Context, kind: OperationRequest['kind'], args: BulkArgs) => {
+  const { all, dryRun, reason } = args;
+  const caller = callerOf(context);
+  const { where, wanted } = splitWhere(caller.principal, args.where);
+  return startOperation(context.services.database, caller, {
     kind,
     where,
+    ownerId: ownerOfReach(wanted),
     all: all ?? false,
     isDryRun: dryRun ?? false,
     reason,
   });
+};
 
 const HOW = `The answer comes at once; operationUpdated shows how far it is. One user has at most ${MAX_UNFINISHED} that have not ended.`;
 

@@ -1,4 +1,4 @@
-import { readingReachOf } from '../accounts/principal.ts';
+import { type Principal, readingReachOf, type WatchedTasks } from '../accounts/principal.ts';
 import { badInput } from '../errors.ts';
 import { cursorOfChange, readChangesCursor, type WatchedChange, watchChanges } from '../tasks/watch-changes.ts';
 import { toEvent, watchTask, watchTaskEvents } from '../tasks/watch-tasks.ts';
@@ -6,6 +6,7 @@ import { builder } from './builder.ts';
 import { requireReader } from './context.ts';
 import { selects } from './selection.ts';
 import { largeParts, TaskEventType, TaskType, TaskWhereType } from './tasks.ts';
+import { splitWhere, wantedReach } from './wanted-owner.ts';
 
 const TaskChangeType = builder.objectRef<WatchedChange>('TaskChange').implement({
   description: 'A transition of one of the tasks that are watched.',
@@ -26,12 +27,29 @@ const TaskChangeType = builder.objectRef<WatchedChange>('TaskChange').implement(
   }),
 });
 
+/** Whose changes, and which of them may be seen. */
+const followed = (principal: Principal, wanted: string | WatchedTasks | undefined) => {
+  const reach = wanted ?? principal.watched ?? principal.userId;
+  return typeof reach === 'object'
+    ? { ownerId: reach.ownerId, watched: reach }
+    : { ownerId: reach, watched: undefined };
+};
+
 builder.queryFields((t) => ({
   taskChangesCursor: t.string({
     description:
       'The cursor of the last change so far. Whoever asks for it, then loads anything about tasks in a later request, and then follows taskChanges(after: <this>) has missed nothing. A page of `tasks` has one of its own, in the same request.',
+    args: {
+      ownerId: t.arg.id({
+        description: "Whose; another's than one's own takes the login of an admin. Default: the caller's.",
+      }),
+    },
     authScopes: { reader: true },
-    resolve: (_root, _args, context) => readChangesCursor(context.services.database, requireReader(context).userId),
+    resolve: (_root, { ownerId }, context) => {
+      const principal = requireReader(context);
+      const wanted = wantedReach(principal, ownerId, 'ownerId');
+      return readChangesCursor(context.services.database, followed(principal, wanted).ownerId);
+    },
   }),
 }));
 
@@ -63,17 +81,19 @@ builder.subscriptionFields((t) => ({
   taskChanges: t.field({
     type: TaskChangeType,
     description:
-      "Transitions of all the caller's tasks that match; resumable: `after` takes the cursor of the last one seen. The status in `where` is that of the transition.",
+      "Transitions of all the caller's tasks that match; resumable: `after` takes the cursor of the last one seen. The status in `where` is that of the transition. Places are counted by owner, so there are no changes of everybody's: an admin's are the admin's own, or those of `where.ownerId`.",
     args: {
       where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }),
-      after: t.arg.string({ description: 'The cursor of the last one seen. Default: from now on.' }),
+      after: t.arg.string({
+        description: 'The cursor of the last one seen, of the same owner. Default: from now on.',
+      }),
     },
     authScopes: { reader: true },
-    subscribe: (_root, { where, after }, context, info) => {
-      // Also an admin's feed is the admin's own: positions are counted by owner, so that there is none of everybody.
-      const { userId, watched } = requireReader(context);
-      const withTask = selects(info, 'task');
-      return watchChanges(context.services, userId, { where: where ?? {}, after, withTask, watched });
+    subscribe: (_root, { where: filter, after }, context, info) => {
+      const principal = requireReader(context);
+      const { where, wanted } = splitWhere(principal, filter);
+      const { ownerId, watched } = followed(principal, wanted);
+      return watchChanges(context.services, ownerId, { where, after, withTask: selects(info, 'task'), watched });
     },
     resolve: (change) => change,
   }),

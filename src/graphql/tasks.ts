@@ -6,7 +6,6 @@ import { MAX_PARENTS, MAX_TASKS_AT_ONCE } from '../tasks/new-task.ts';
 import { toConnection } from '../tasks/page.ts';
 import { submitTasks } from '../tasks/submit-tasks.ts';
 import { TASK_STATUSES, type TaskPriority } from '../tasks/task-state.ts';
-import type { TaskWhere } from '../tasks/task-where.ts';
 import { DEFAULT_MAX_ATTEMPTS } from '../tasks/type-defaults.ts';
 import { waitReasonOf } from '../tasks/wait-reason.ts';
 import { readChangesCursor } from '../tasks/watch-changes.ts';
@@ -15,6 +14,7 @@ import { builder, type SchemaTypes } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
 import { selects } from './selection.ts';
 import { WaitReasonType } from './wait-reason.ts';
+import { type OwnedWhere, splitWhere } from './wanted-owner.ts';
 
 const STATUS_DESCRIPTIONS = {
   SCHEDULED: 'Not due yet, or waiting for its retry.',
@@ -120,6 +120,7 @@ TaskType.implement({
   description: 'A unit of work.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUIDv7: later tasks have greater ids.' }),
+    ownerId: t.exposeID('ownerId', { description: 'The user whose task it is.' }),
     type: t.exposeString('type', { description: 'Which handler runs it.' }),
     queue: t.exposeString('queue', { description: 'In which line it waits.' }),
     payload: t.field({
@@ -219,11 +220,15 @@ const PayloadFilterType = builder.inputType('PayloadFilter', {
   }),
 });
 
-export const TaskWhereType = builder.inputRef<TaskWhere>('TaskWhere').implement({
+export const TaskWhereType = builder.inputRef<OwnedWhere>('TaskWhere').implement({
   description:
     'Which tasks: all that is given must hold. A list holds if one of its values does, but tags and payload must all fit. Searches by tag, type, queue, time or FAILED are quick; others look at task after task, and one that takes too long is BAD_USER_INPUT.',
   fields: (t) => ({
     ids: t.idList({ description: 'Tasks by id.' }),
+    ownerId: t.id({
+      description:
+        "This user's. Others' than one's own take the login of an admin. Default: the caller's; for an admin everybody's, but in taskChanges.",
+    }),
     status: t.field({ type: [TaskStatusType], description: 'Where they stand.' }),
     queue: t.stringList({ description: 'In which queues.' }),
     type: t.stringList({ description: 'Of which task types.' }),
@@ -256,17 +261,19 @@ builder.queryFields((t) => ({
   tasks: t.connection(
     {
       type: TaskType,
-      description: `The caller's tasks, newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}. ${HOW_FAR_BACK}`,
+      description: `The caller's tasks, an admin's login sees everybody's; newest first, at most ${MAX_PAGE} a page. Default: the first ${DEFAULT_PAGE}. ${HOW_FAR_BACK}`,
       args: { where: t.arg({ type: TaskWhereType, description: 'Which of them. Default: all.' }) },
       authScopes: { reader: true },
-      resolve: async (_root, { where, ...page }, context, info) => {
-        const reach = readingReachOf(requireReader(context));
+      resolve: async (_root, { where: filter, ...page }, context, info) => {
+        const principal = requireReader(context);
+        const { where, wanted } = splitWhere(principal, filter);
+        const reach = wanted ?? readingReachOf(principal);
         const { database } = context.services;
         const ownerId = ownerOfReach(reach);
         // Before the page, never after: what changes in between comes twice instead of not at all.
         const isFollowed = ownerId !== undefined && selects(info, 'changesCursor');
         const changesCursor = isFollowed ? await readChangesCursor(database, ownerId) : null;
-        return { ...toConnection(await findTasks(database, reach, where ?? {}, page)), changesCursor };
+        return { ...toConnection(await findTasks(database, reach, where, page)), changesCursor };
       },
     },
     {
@@ -276,7 +283,7 @@ builder.queryFields((t) => ({
         changesCursor: t.exposeString('changesCursor', {
           nullable: true,
           description:
-            "Where to follow this page from without a gap: what changed since it was read comes from taskChanges(after: <this>). A change that the page shows already may come again; its event's seq tells. null for an admin's page of everybody's tasks.",
+            "Where to follow this page from without a gap: what changed since it was read comes from taskChanges(after: <this>). A change that the page shows already may come again; its event's seq tells. null for an admin's page of everybody's tasks: ask for one owner's (`where: { ownerId }`).",
         }),
       }),
     },

@@ -24,6 +24,8 @@ const ACTIONS = {
 export interface OperationRequest {
   kind: 'RETRY' | 'CANCEL' | 'DELETE';
   where: TaskWhere;
+  /** Whose tasks, which the caller must have the right to. Default: the caller's, everybody's for an admin. */
+  ownerId?: string | undefined;
   /** An empty filter means all tasks. Default: it is refused. */
   all?: boolean;
   isDryRun: boolean;
@@ -42,7 +44,7 @@ export interface OperationRequest {
 export const startOperation = async (
   database: Database,
   caller: Caller,
-  { kind, where, all = false, isDryRun, reason }: OperationRequest,
+  { kind, where, ownerId, all = false, isDryRun, reason }: OperationRequest,
 ): Promise<Operation> => {
   const filter = toFilter(checkWhere(where));
   if (isEmptyFilter(filter) && !all) {
@@ -51,7 +53,7 @@ export const startOperation = async (
   const id = uuidv7();
   return start(database, caller, {
     id,
-    ownerId: reachOf(caller.principal) ?? null,
+    ownerId: ownerId ?? reachOf(caller.principal) ?? null,
     actorId: caller.principal.userId,
     kind,
     filter,

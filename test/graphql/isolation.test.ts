@@ -54,6 +54,9 @@ const refusesWork = async (operation: string) => {
 const concernsOwnTasks = async (mutation: string) => {
   const { data } = await stranger.call(`mutation { ${mutation}(where: { ids: ["${task.id}"] }) { ownerId } }`);
   expect(data[mutation]).toEqual({ ownerId: stranger.id });
+  const named = `mutation { ${mutation}(all: true, where: { ownerId: "${owner.id}" }) { ownerId } }`;
+  expect(errorOf(await stranger.call(named))).toEqual({ code: 'FORBIDDEN' });
+  expect((await (await app.admin()).call(named)).data[mutation]).toEqual({ ownerId: owner.id });
 };
 
 const refusal = (subscription: Promise<unknown>) =>
@@ -79,6 +82,8 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       expect((await stranger.call(query)).data.tasks.edges).toEqual([]);
       expect((await owner.call(query)).data.tasks.edges).toHaveLength(1);
     }
+    const named = await stranger.call(`{ tasks(where: { ownerId: "${owner.id}" }) { edges { cursor } } }`);
+    expect(errorOf(named)).toEqual({ code: 'FORBIDDEN' });
     const around = await stranger.call(
       `{ tasks(last: 5, before: "${task.id.replace(/^.{8}/, '00000000')}") { edges { node { id } } } }`,
     );
@@ -127,6 +132,11 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     });
   },
   taskChanges: async () => {
+    const named = `subscription { taskChanges(where: { ownerId: "${owner.id}" }) { cursor } }`;
+    const keyOfAdmin = await app.keyOf(await app.admin(), ['TASKS_READ']);
+    for (const headers of [stranger.headers, keyOfAdmin]) {
+      expect(errorOf((await refusal(subscribe(app.yoga, headers, named))) as never)).toEqual({ code: 'FORBIDDEN' });
+    }
     const query = 'subscription { taskChanges(after: "0") { event { taskId } } }';
     const [mine, theirs] = await Promise.all([
       subscribe(app.yoga, stranger.headers, query),
@@ -145,6 +155,8 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
   },
   taskChangesCursor: async () => {
     const query = '{ taskChangesCursor tasks { changesCursor } }';
+    const named = await stranger.call(`{ taskChangesCursor(ownerId: "${owner.id}") }`);
+    expect(errorOf(named)).toEqual({ code: 'FORBIDDEN' });
     const none = { taskChangesCursor: '0', tasks: { changesCursor: '0' } };
     expect((await (await app.user()).call(query)).data).toEqual(none);
     expect(Number((await owner.call(query)).data.taskChangesCursor)).toBeGreaterThan(0);

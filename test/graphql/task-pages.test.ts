@@ -309,8 +309,17 @@ describe('the changes cursor of a page', () => {
     expect(queries.filter((text) => text.includes('owner_feeds'))).toEqual([]);
   });
 
-  test("is null on an admin's page, which has everybody's tasks", async () => {
+  test("is null on an admin's page, which has everybody's tasks, but for that of one owner", async () => {
     const admin = await app.admin();
+    const query = `{ tasks(where: { ownerId: "${user.id}" }) { changesCursor edges { node { ownerId } } } }`;
+    const { tasks } = (await admin.call(query)).data;
+    expect(tasks.changesCursor).toBe((await user.call('{ taskChangesCursor }')).data.taskChangesCursor);
+    const owners = tasks.edges.map(({ node }: { node: { ownerId: string } }) => node.ownerId);
+    expect(new Set(owners)).toEqual(new Set([user.id]));
+    expect(errorOf(await admin.call('{ tasks(where: { ownerId: "42" }) { changesCursor } }'))).toEqual({
+      code: 'BAD_USER_INPUT',
+      field: 'where.ownerId',
+    });
     expect((await admin.call('{ tasks { changesCursor } }')).data.tasks).toEqual({ changesCursor: null });
   });
 });

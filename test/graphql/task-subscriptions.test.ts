@@ -176,6 +176,25 @@ describe('taskChanges', () => {
     expect(await cursor()).toBe('2');
   });
 
+  test("shows an admin's login the changes of the owner that it names, from their cursor on", async () => {
+    const [other, admin] = [await app.user(), await app.admin()];
+    const task = await submit({}, other);
+    const { data } = await admin.call('query ($id: ID) { taskChangesCursor(ownerId: $id) }', { id: other.id });
+    expect(data).toEqual({ taskChangesCursor: '1' });
+    await app.live.begin(task);
+    const query = `subscription ($ownerId: ID, $after: String) {
+      taskChanges(where: { ownerId: $ownerId }, after: $after) { cursor event { taskId status } task { ownerId } }
+    }`;
+    for (const ownerId of [other.id, other.id.toUpperCase()]) {
+      const watch = await begin(query, { ownerId, after: data.taskChangesCursor }, admin);
+      expect(await watch.take(1)).toEqual([
+        { cursor: '2', event: { taskId: task.id, status: 'PROCESSING' }, task: { ownerId: other.id } },
+      ]);
+    }
+    const own = await begin(query, { ownerId: other.id, after: '1' }, other);
+    expect((await own.take(1))[0].cursor).toBe('2');
+  });
+
   test('resumes after a cursor, on another node, and misses nothing', async () => {
     const other = await app.user();
     const task = await submit({ tags: ['x'] }, other);

@@ -54,6 +54,18 @@ describe('a watch token', () => {
     expect(await listed(watcher)).toContain(later.id);
   });
 
+  test('shows no more where it names its owner, and nothing of an owner whom an admin made it for', async () => {
+    const [named, hidden] = [await submit('named-owner'), await submit('named-owner')];
+    const watcher = await watcherOf({ taskIds: [named.id] });
+    const query = `{ tasks(where: { ownerId: "${owner.id}", queue: ["named-owner"] }) { edges { node { id } } } }`;
+    expect((await app.call(query, {}, watcher)).data.tasks.edges).toEqual([{ node: { id: named.id } }]);
+    const changes = `subscription { taskChanges(where: { ownerId: "${owner.id}" }, after: "0") { event { taskId } } }`;
+    const watch = await subscribe(app.yoga, watcher, changes);
+    expect(await watch.take(1)).toEqual([{ event: { taskId: named.id } }]);
+    const ofAdmin = await watcherOf({ taskIds: [hidden.id] }, (await app.admin()).headers);
+    expect(errorOf(await app.call(query, {}, ofAdmin))).toEqual({ code: 'FORBIDDEN' });
+  });
+
   test('shows nothing of other owners, whatever it names', async () => {
     const other = await app.user();
     const theirs = await submit('theirs', ['shared'], other);
