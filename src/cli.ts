@@ -6,7 +6,7 @@ import { withExamples } from './commands/define.ts';
 import { CommandError } from './commands/exit-codes.ts';
 import { endWith, report } from './commands/failure.ts';
 import { addCommands } from './commands/index.ts';
-import { loadConfig } from './config.ts';
+import { directUrl, loadConfig } from './config.ts';
 import { exitWith, runProcess, type Start } from './run-process.ts';
 
 // Each command loads only what it needs: a worker starts without GraphQL and Prisma, in half the time and memory. What it
@@ -110,7 +110,7 @@ program
   .description('Brings the database to this version, and makes partitions ahead. Run it once per release.')
   .action(async () => {
     const { applyMigrations } = await import('./database/migrate.ts');
-    const applied = await applyMigrations(loadConfig(['database']).DATABASE_URL);
+    const applied = await applyMigrations(directUrl(loadConfig(['database'])));
     process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
   });
 

@@ -23,6 +23,16 @@ const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) 
  */
 const SettingsSchema = z.object({
   DATABASE_URL: setting(z.string().default(''), 'URL', 'PostgreSQL. Needed by api, manager, janitor and migrate.'),
+  DATABASE_DIRECT_URL: setting(
+    z.string().default(''),
+    'URL',
+    'PostgreSQL itself, where DATABASE_URL leads to PgBouncer: migrate, janitor and payload-index need sessions of their own.',
+  ),
+  DATABASE_PREPARED_STATEMENTS: setting(
+    z.stringbool().default(true),
+    'true or false',
+    'Prepares statements once a connection. false for a PgBouncer that does not know of them; costs about a third of the throughput.',
+  ),
   DATABASE_POOL_SIZE: setting(
     wholeNumber(10, 2, 500),
     'connections',
@@ -334,6 +344,10 @@ export const documentedSettings = (): SettingDocumentation[] =>
     const { unit, description } = schema.meta() as { unit: string; description: string };
     return { name, unit, default: String(schema.parse(undefined) ?? ''), description };
   });
+
+/** Where PostgreSQL gives a session of one's own, for locks and settings: behind a pooler, each statement may meet another one. */
+export const directUrl = (config: Pick<Config, 'DATABASE_URL' | 'DATABASE_DIRECT_URL'>): string =>
+  config.DATABASE_DIRECT_URL || config.DATABASE_URL;
 
 /** What a kind of process cannot do without. */
 export type Need = 'database' | 'secret';

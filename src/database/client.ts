@@ -14,6 +14,10 @@ export interface DatabaseOptions {
   poolSize: number;
   /** For connecting, and for one statement, in ms. */
   timeoutMs: number;
+  /** Whether statements are prepared. Default: true. */
+  isPrepared?: boolean;
+  /** Whether the URL leads to a pooler: then PostgreSQL is not told how long a statement may take. Default: false. */
+  isPooled?: boolean;
 }
 
 const names = new Map<string, string>();
@@ -48,11 +52,15 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     connectionString: options.url,
     max: options.poolSize,
     connectionTimeoutMillis: options.timeoutMs,
-    statement_timeout: options.timeoutMs,
+    // PgBouncer refuses connections that bring settings which it does not know.
+    ...(options.isPooled ? {} : { statement_timeout: options.timeoutMs }),
     query_timeout: options.timeoutMs + 500,
     keepAlive: true,
   });
-  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: statementName });
+  const adapter = new PrismaPg(pool, {
+    disposeExternalPool: true,
+    statementNameGenerator: options.isPrepared === false ? () => UNNAMED : statementName,
+  });
   // By itself Prisma gives up after 2 s without a free connection, which a burst of transactions can take.
   const transactionOptions = { maxWait: options.timeoutMs, timeout: options.timeoutMs };
   const database = new PrismaClient({ adapter, transactionOptions });
@@ -66,6 +74,8 @@ export const openConfiguredDatabase = (config: Config): Database =>
     url: config.DATABASE_URL,
     poolSize: config.DATABASE_POOL_SIZE,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
+    isPrepared: config.DATABASE_PREPARED_STATEMENTS,
+    isPooled: config.DATABASE_DIRECT_URL !== '',
   });
 
 /** SQLSTATE of an error from raw SQL, or undefined where it did not come from PostgreSQL's answer. */

@@ -25,6 +25,7 @@ const PARTITION_DAYS = 9;
 export const applyMigrations = async (databaseUrl: string): Promise<string[]> => {
   const client = await connect(databaseUrl);
   try {
+    await client.query('SET statement_timeout = 0');
     // Prisma's engine gives up after 10 s of waiting for its own lock, which a long migration can exceed.
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const applied = await withSchemaEngine({ databaseUrl, schema: readSchema(SCHEMA_FILE) }, (engine) =>

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { loadConfig } from '../config.ts';
+import { directUrl, loadConfig } from '../config.ts';
 import { connect } from './connect.ts';
 import { takeMaintenanceLock } from './maintenance-lock.ts';
 import { whileBusy } from './while-busy.ts';
@@ -64,6 +64,8 @@ const lockBriefly = async (client: pg.Client, sql: string): Promise<void> => {
 const withLock = async <T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
   const client = await connect(databaseUrl);
   try {
+    // The role's may be short, where a pooler stands before PostgreSQL.
+    await client.query('SET statement_timeout = 0');
     await takeMaintenanceLock(async (sql, values) => (await client.query<{ taken: boolean }>(sql, values)).rows);
     return await work(client);
   } finally {
@@ -73,12 +75,12 @@ const withLock = async <T>(databaseUrl: string, work: (client: pg.Client) => Pro
 
 /** `taskflow payload-index create` */
 export const runCreatePayloadIndex = async (): Promise<void> => {
-  const made = await createPayloadIndex(loadConfig(['database']).DATABASE_URL);
+  const made = await createPayloadIndex(directUrl(loadConfig(['database'])));
   process.stdout.write(made > 0 ? `Indexed the payloads of ${made} partitions.\n` : 'The index is complete.\n');
 };
 
 /** `taskflow payload-index drop` */
 export const runDropPayloadIndex = async (): Promise<void> => {
-  await dropPayloadIndex(loadConfig(['database']).DATABASE_URL);
+  await dropPayloadIndex(directUrl(loadConfig(['database'])));
   process.stdout.write('Payloads have no index.\n');
 };

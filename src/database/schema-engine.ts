@@ -9,6 +9,7 @@ import {
 } from '@prisma/driver-adapter-utils';
 import type { SchemaContainer, SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
+import { whileBusy } from './while-busy.ts';
 
 type EngineModule = typeof import('@prisma/schema-engine-wasm/schema_engine_bg');
 
@@ -52,7 +53,7 @@ export const withSchemaEngine = async <T>(
 ): Promise<T> => {
   const { SchemaEngine } = await loadEngine();
   // One connection only: the engine's advisory lock belongs to a session.
-  const pool = new CatalogPool({ connectionString: databaseUrl, max: 1 });
+  const pool = new CatalogPool({ connectionString: databaseUrl, max: 1, options: SESSION });
   // Prisma's adapter lets a lost idle connection pass; the next query on it fails and says so.
   pool.on('error', () => {});
   try {
@@ -68,6 +69,26 @@ export const withSchemaEngine = async <T>(
   }
 };
 
+/** A role may have a limit for its statements, where a pooler stands before PostgreSQL. */
+const SESSION = '-c statement_timeout=0';
+/** How long a script waits for a lock, each time that it is tried. A transaction of minutes, as that of a backup, is outwaited. */
+const LOCK_TIMEOUT = '200ms';
+const PATIENCE = { attempts: 1_000, pauseMs: { min: 200, max: 400 } };
+
+/**
+ * A script may take as long as it takes, but waits only so long for a lock, since whoever wants the table meanwhile waits behind
+ * it. Then it is undone as a whole, and tried again. What is done concurrently holds nobody up, must stand alone in its
+ * script, and waits for whoever is at work.
+ */
+const withLockTimeout = (script: string): string =>
+  /\bCONCURRENTLY\b/i.test(script.replace(/--.*$/gm, ''))
+    ? script
+    : `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';\n${script}`;
+
+const execute = async (adapter: SqlDriverAdapter, sql: string): Promise<void> => {
+  await adapter.executeRaw({ sql, args: [], argTypes: [] });
+};
+
 const migrationAdapter = (pool: CatalogPool): SqlMigrationAwareDriverAdapterFactory => {
   const factory = new PrismaPg(pool);
   const connect = async (): Promise<SqlDriverAdapter> => {
@@ -81,9 +102,7 @@ const migrationAdapter = (pool: CatalogPool): SqlMigrationAwareDriverAdapterFact
     };
     // The adapter splits scripts at every semicolon, which tears functions apart. PostgreSQL takes a script whole, and
     // then runs it in one transaction.
-    adapter.executeScript = async (script) => {
-      await adapter.executeRaw({ sql: script, args: [], argTypes: [] });
-    };
+    adapter.executeScript = (script) => whileBusy(() => execute(adapter, withLockTimeout(script)), undefined, PATIENCE);
     return adapter;
   };
   return { provider: factory.provider, adapterName: factory.adapterName, connect, connectToShadowDb: connect };

@@ -8,13 +8,14 @@ const PAUSE_MS = { min: 50, max: 250 };
 
 interface CodedError {
   code?: string;
-  /** Prisma has PostgreSQL's code in here. */
+  /** Prisma's adapter has PostgreSQL's code in here, and Prisma in there. */
+  cause?: { originalCode?: string };
   meta?: { driverAdapterError?: { cause?: { originalCode?: string } } };
 }
 
 export const isLockBusy = (error: unknown): boolean => {
-  const { code, meta } = Object(error) as CodedError;
-  return code === LOCK_NOT_AVAILABLE || meta?.driverAdapterError?.cause?.originalCode === LOCK_NOT_AVAILABLE;
+  const { code, cause, meta } = Object(error) as CodedError;
+  return [code, cause?.originalCode, meta?.driverAdapterError?.cause?.originalCode].includes(LOCK_NOT_AVAILABLE);
 };
 
 export interface BusyOptions {

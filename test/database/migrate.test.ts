@@ -4,9 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { connect } from '../../src/database/connect.ts';
 import { applyMigrations, findDrift } from '../../src/database/migrate.ts';
 import { freePort } from '../../src/local/free-port.ts';
-import { createDatabase, dropDatabase, query } from '../support/setup.ts';
+import { createDatabase, dropDatabase, query, waitFor } from '../support/setup.ts';
 
 const CORE = '20261124000000_core';
 
@@ -139,5 +140,51 @@ describe('making partitions', () => {
     );
     const [made] = await query<{ days: number }>(url, 'SELECT taskflow_ensure_partitions($1, 3) AS days', [farDay]);
     expect(made?.days).toBe(2);
+  });
+});
+
+describe('applying a migration while everybody works', () => {
+  const LAST = '20261124034000_trace_context';
+
+  /** A database that misses one migration, which alters the table of tasks. */
+  const behind = async (): Promise<string> => {
+    const url = await emptyDatabase();
+    await applyMigrations(url);
+    await query(url, 'ALTER TABLE tasks DROP COLUMN traceparent');
+    await query(url, 'DELETE FROM _prisma_migrations WHERE migration_name = $1', [LAST]);
+    return url;
+  };
+
+  test('waits for a long transaction without making others wait, and then succeeds', async () => {
+    const url = await behind();
+    const reader = await connect(url);
+    onTestFinished(() => reader.end());
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM tasks');
+
+    let isApplied = false;
+    const applying = applyMigrations(url).then((applied) => {
+      isApplied = true;
+      return applied;
+    });
+    const other = await connect(url);
+    onTestFinished(() => other.end());
+    await waitFor(async () => {
+      const waiting = await other.query('SELECT 1 FROM pg_locks WHERE NOT granted AND relation IS NOT NULL');
+      return (waiting.rowCount ?? 0) > 0;
+    });
+    // It stands in the way of this one now, and goes out of it by itself.
+    await other.query('SET statement_timeout = 5000');
+    await other.query('SELECT count(*) FROM tasks');
+    expect(isApplied).toBe(false);
+    await reader.query('COMMIT');
+    expect(await applying).toEqual([LAST]);
+  });
+
+  test('has the time that it needs, whatever limit the role has', async () => {
+    const url = await behind();
+    const name = new URL(url).pathname.slice(1);
+    await query(url, `ALTER DATABASE ${name} SET statement_timeout = '1ms'`);
+    expect(await applyMigrations(url)).toEqual([LAST]);
   });
 });

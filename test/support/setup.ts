@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../../src/database/client.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { createDatabase, dropDatabase } from './databases.ts';
+import type { PgBouncer } from './pgbouncer.ts';
 import type { PrivateServer } from './private-servers.ts';
 
 export { createDatabase, dropDatabase, query } from './databases.ts';
@@ -22,6 +23,8 @@ export interface SetupOptions {
   redis?: Pick<PrivateServer, 'port'> | { readonly env: Readonly<Record<string, string>> };
   /** Use a database of this PostgreSQL, instead of the shared one. */
   postgres?: PrivateServer;
+  /** Processes reach PostgreSQL through it, but for what needs sessions of its own. */
+  pgBouncer?: PgBouncer;
 }
 
 /** A TaskFlow of the test's own: a migrated database, and a prefix for its keys in Redis. */
@@ -45,7 +48,8 @@ export const setup = async (options: SetupOptions = {}): Promise<TestApp> => {
   const redisPort = options.redis && 'port' in options.redis ? options.redis.port : inject('redisPort');
   const redisEnv = options.redis && 'env' in options.redis ? options.redis.env : serverEnv(redisPort);
   const databaseUrl = await createMigratedDatabase(serverUrl, name, options.postgres !== undefined);
-  const env = settingsFor(databaseUrl, redisEnv, name, options.settings ?? {});
+  const pooled = options.pgBouncer ? throughPooler(options.pgBouncer, databaseUrl) : {};
+  const env = settingsFor(databaseUrl, redisEnv, name, { ...pooled, ...options.settings });
   const config = loadConfig(['database', 'secret'], env);
   const database = openDatabase({
     url: databaseUrl,
@@ -70,6 +74,12 @@ const createMigratedDatabase = async (serverUrl: string, name: string, isPrivate
   await applyMigrations(url);
   return url;
 };
+
+const throughPooler = (pgBouncer: PgBouncer, databaseUrl: string): Record<string, string> => ({
+  DATABASE_URL: pgBouncer.through(databaseUrl),
+  DATABASE_DIRECT_URL: databaseUrl,
+  DATABASE_PREPARED_STATEMENTS: 'false',
+});
 
 const settingsFor = (
   databaseUrl: string,

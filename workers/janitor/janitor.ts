@@ -1,3 +1,4 @@
+import { type Config, directUrl } from '../../src/config.ts';
 import { takeMaintenanceLock } from '../../src/database/maintenance-lock.ts';
 import {
   API_KEYS_TO_DELETE,
@@ -23,7 +24,7 @@ import { emptySummary, type Summary } from './summary.ts';
 import { countUnfinished, dropDay, findDailyTables, findExpiredDays, type TaskDay } from './task-days.ts';
 
 export interface JanitorOptions {
-  config: RetentionSettings & { DATABASE_URL: string };
+  config: RetentionSettings & Pick<Config, 'DATABASE_URL' | 'DATABASE_DIRECT_URL'>;
   /** Only say what a run would do. */
   isDryRun: boolean;
   /** Ends the run between two batches, or in the middle of a statement, which is then undone. */
@@ -67,7 +68,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
  */
 export const cleanUp = async (options: JanitorOptions): Promise<Summary | undefined> => {
   const { config, isDryRun, signal, patienceMs = PATIENCE_MS } = options;
-  await using session = await openSession({ databaseUrl: config.DATABASE_URL, readOnly: isDryRun, signal });
+  await using session = await openSession({ databaseUrl: directUrl(config), readOnly: isDryRun, signal });
   // Whoever only looks needs no lock, and disturbs nobody who works.
   if (!isDryRun && !(await takeMaintenanceLock(session.query, { patienceMs, signal }))) return undefined;
   const limits = limitsAt(options.now ?? (await readTime(session)), config);
