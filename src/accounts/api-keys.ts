@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { newId } from '../ids.ts';
 import type { AccountServices, ApiKeyRules } from './account-services.ts';
 import { type CreateApiKeyInput, DEFAULT_SCOPES, EXPIRES_IN_DAYS, MAX_OVERLAP_MINUTES } from './api-key-input.ts';
 import { makeSecret } from './api-key-secret.ts';
@@ -32,7 +32,7 @@ export const createApiKey = async (
   requireScopes(principal, scopes);
   const { secret, prefix, hash } = makeSecret();
   const key = {
-    id: uuidv7(),
+    id: newId(),
     userId: principal.userId,
     name: input.name,
     prefix,
@@ -108,7 +108,7 @@ export const rotateApiKey = async (
     caller.principal,
     old.rateLimitPerHour && Math.min(old.rateLimitPerHour, maxRate),
   );
-  const key = { id: uuidv7(), userId, name, scopes, prefix, secretHash: hash, expiresAt, rateLimitPerHour };
+  const key = { id: newId(), userId, name, scopes, prefix, secretHash: hash, expiresAt, rateLimitPerHour };
   const actor = actorOf(caller);
   const detail = { ...actor.detail, newId: key.id, overlapMinutes };
   const endsAt = new Date(Date.now() + overlapMinutes * MINUTE_MS);

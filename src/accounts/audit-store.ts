@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import { type Database, type DatabaseSession, Prisma } from '../database/client.ts';
 import type { AuditEntry } from '../database/generated/client/client.ts';
+import { newId } from '../ids.ts';
 import type { AuditAction } from './audit-actions.ts';
 
 export type { AuditEntry };
@@ -20,7 +20,7 @@ export interface NewAuditEntry {
 export const insertAuditEntry = async (session: DatabaseSession, entry: NewAuditEntry): Promise<void> => {
   const { actorId, action, target = null, address = null, detail } = entry;
   await session.$executeRaw`INSERT INTO audit_log (id, actor_id, action, target, address, detail)
-    VALUES (${uuidv7()}::uuid, ${actorId}::uuid, ${action}, ${target}, ${address}, ${toJson(detail)}::jsonb)`;
+    VALUES (${newId()}::uuid, ${actorId}::uuid, ${action}, ${target}, ${address}, ${toJson(detail)}::jsonb)`;
 };
 
 /** Writes an entry, or counts it where there is one with this id. */

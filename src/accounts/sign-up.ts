@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
+import { newId } from '../ids.ts';
 import type { AccountServices } from './account-services.ts';
 import { insertUser, type User } from './account-store.ts';
 
@@ -46,7 +46,7 @@ export const signUp = async (
   address?: string,
 ): Promise<Session> => {
   const passwordHash = await services.passwords.hash(password);
-  const user = await insertUser(services.database, { id: uuidv7(), email, username, passwordHash }, address);
+  const user = await insertUser(services.database, { id: newId(), email, username, passwordHash }, address);
   return openSession(services, user);
 };
 

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../ids.ts';
 import { insertDependencies } from '../tasks/dependency-store.ts';
 import { type NewTask, refuseDraining, toNewTask } from '../tasks/new-task.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
@@ -22,7 +22,7 @@ const create = async (
 ): Promise<Flow> => {
   checkFlow(input);
   await taskRules.prepare(new Set(input.tasks.map(({ type }) => type)));
-  const flow = { id: uuidv7(), ownerId, name: input.name };
+  const flow = { id: newId(), ownerId, name: input.name };
   const tasks = connect(
     input.tasks,
     input.tasks.map(({ name: _name, ...task }, place) =>

@@ -1,6 +1,6 @@
 import { Counter, Histogram } from 'prom-client';
 import { batchRecorded, type CommittedTransition, leasesExpired } from '../diagnostics.ts';
-import { createdAtMs } from '../task-id.ts';
+import { createdAtMs } from '../ids.ts';
 import type { BoundedLabel } from './labels.ts';
 import { COUNT_BUCKETS, LONG_BUCKETS, type Registry, SHORT_BUCKETS } from './registry.ts';
 import type { CountTransitions } from './transition-metrics.ts';

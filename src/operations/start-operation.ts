@@ -1,10 +1,10 @@
-import { v7 as uuidv7 } from 'uuid';
 import { actorOf, type Caller } from '../accounts/audit.ts';
 import type { AuditAction } from '../accounts/audit-actions.ts';
 import { insertAuditEntry } from '../accounts/audit-store.ts';
 import { reachOf, requireAdminsLogin } from '../accounts/principal.ts';
 import type { Database } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { newId } from '../ids.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
 import { cancelReason } from '../tasks/cancel-task.ts';
 import { checkWhere, type TaskWhere } from '../tasks/task-where.ts';
@@ -50,7 +50,7 @@ export const startOperation = async (
   if (isEmptyFilter(filter) && !all) {
     throw badInput('where', 'where is empty. To mean all tasks, say `all: true` as well.');
   }
-  const id = uuidv7();
+  const id = newId();
   return start(database, caller, {
     id,
     ownerId: ownerId ?? reachOf(caller.principal) ?? null,
@@ -75,7 +75,7 @@ export const purgeQueue = async (
   message: string | null | undefined,
 ): Promise<Operation> => {
   requireAdminsLogin(caller.principal, 'QUEUES_ADMIN');
-  const id = uuidv7();
+  const id = newId();
   return start(database, caller, {
     id,
     ownerId: null,

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { createdAtMs } from '../ids.ts';
 import type { CountedTransition } from '../realtime/change.ts';
-import { createdAtMs } from '../task-id.ts';
 import { type LatencyFigures, LatencyHistogram } from './latency-histogram.ts';
 import type { LiveCounts } from './live-counts.ts';
 

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid';
 import { badInput } from '../errors.ts';
+import { newId } from '../ids.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
 import { checkTimes } from './cron-times.ts';
 import { toNameConflict } from './refusals.ts';
@@ -29,7 +29,7 @@ export const createSchedule = async (
       if ((await countSchedules(transaction, ownerId)) >= MAX_SCHEDULES) {
         throw badInput('input', `You have ${MAX_SCHEDULES} schedules, and cannot have more.`, MAX_SCHEDULES);
       }
-      return insertSchedule(transaction, { ...row, id: uuidv7(), ownerId, nextRunAt });
+      return insertSchedule(transaction, { ...row, id: newId(), ownerId, nextRunAt });
     });
   } catch (error) {
     throw toNameConflict(error, row.name);

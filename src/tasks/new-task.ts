@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { badInput, TaskFlowError } from '../errors.ts';
+import { newId } from '../ids.ts';
 import { QUEUE_NAME } from '../queues/queue-name.ts';
-import { newTaskId } from '../task-id.ts';
 import { getTracing } from '../tracing/tracing.ts';
 import { type BackoffInput, BackoffSchema, encodeBackoff } from './backoff.ts';
 import type { TaskPriority } from './task-state.ts';
@@ -183,7 +183,7 @@ export const toNewTask = (ownerId: string, input: SubmitInput, path: string, rul
   rules.checkPayload(input.type, input.payload ?? null, path);
   const defaults = rules.defaultsOf(input.type);
   return {
-    id: newTaskId(),
+    id: newId(),
     ownerId,
     type: input.type,
     queue: input.queue,

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
-import { v7 as uuidv7 } from 'uuid';
 import { endedParentsChannel } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
 import { tasksWritten, transitionsWritten } from '../diagnostics.ts';
+import { newId } from '../ids.ts';
 import type { Change } from '../realtime/change.ts';
 import {
   announceTasks,
@@ -137,7 +137,7 @@ export class TaskWriter {
   ): Promise<() => void> {
     const batches = groupByShard(this.#broker, tasks, (shard) => epochs.get(shard.id));
     const outbox = batches.map((batch) =>
-      batch.tasks.map(({ id, seq = 1 }) => ({ id: uuidv7(), shardId: batch.shard.id, taskId: id, seq })),
+      batch.tasks.map(({ id, seq = 1 }) => ({ id: newId(), shardId: batch.shard.id, taskId: id, seq })),
     );
     const { bases, at } = await appendMoves(session, moves, outbox.flat());
     const { places } = placesByOwner(moves);
@@ -240,5 +240,5 @@ const isForBroker = ({ status }: NewTask): boolean => status !== 'WAITING';
 
 const toOutboxRow = ({ shard, tasks }: ShardBatch) => {
   const ids = tasks.map(({ id }) => id).sort();
-  return { id: uuidv7(), shardId: shard.id, minId: ids[0] as string, maxId: ids.at(-1) as string };
+  return { id: newId(), shardId: shard.id, minId: ids[0] as string, maxId: ids.at(-1) as string };
 };
