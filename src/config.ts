@@ -136,6 +136,11 @@ const SettingsSchema = z.object({
     'requests',
     'Requests of one user in an hour; an API key may have a limit of its own. 0: no limit.',
   ),
+  USER_SOCKET_READS_PER_HOUR: setting(
+    wholeNumber(10_000, 0, 1_000_000_000),
+    'operations',
+    "Queries and subscriptions of one user's logins over WebSockets in an hour: they count here and not as requests. 0: no limit.",
+  ),
   MAX_FAILED_ATTEMPTS: setting(
     wholeNumber(10, 1, 1_000_000),
     'attempts',

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { addressGroup } from './address-group.ts';
 import { Limiter, type LimiterStore } from './limiter.ts';
-import type { Principal } from './principal.ts';
+import { isLogin, type Principal } from './principal.ts';
 
 const HOUR_SECONDS = 3_600;
 
@@ -10,7 +10,12 @@ export interface RateLimitOptions {
   perAddress: number;
   /** Requests of a user whose API key says nothing else, in an hour. 0: no limit. */
   perUser: number;
+  /** Queries and subscriptions of a user's logins over sockets, in an hour. 0: no limit. */
+  socketReadsPerUser: number;
 }
+
+/** What is counted: an HTTP request or a mutation over a socket, or what only reads over a socket. */
+export type RequestKind = 'request' | 'socket read';
 
 /** Where a client stands in its hour. */
 export interface RateLimit {
@@ -25,6 +30,9 @@ export interface RateLimit {
  * Counts requests by the hour: those of logins and API keys by user, those of a key that has a limit of its own by key as
  * well (and only by key, where the limit is above the user's), all others (without credentials, or with a watch token) by
  * address.
+ *
+ * What a login reads over sockets is counted by itself: a page that is open all day subscribes and asks again at each click and
+ * after each cut, and none of that shall use up what its user may submit.
  */
 export class RateLimits {
   readonly #store: LimiterStore;
@@ -37,10 +45,14 @@ export class RateLimits {
     this.#options = options;
   }
 
-  /** Counts one more request. @returns undefined where there is no limit */
-  async count(principal: Principal | undefined, address: string): Promise<RateLimit | undefined> {
+  /** Counts one more. @returns undefined where there is no limit */
+  async count(
+    principal: Principal | undefined,
+    address: string,
+    kind: RequestKind = 'request',
+  ): Promise<RateLimit | undefined> {
     let strictest: RateLimit | undefined;
-    for (const [key, limit] of this.#rulesFor(principal, address)) {
+    for (const [key, limit] of this.#rulesFor(principal, address, kind)) {
       if (limit === 0) continue;
       const found = await this.#countOne(key, limit);
       // What is refused here does not count there.
@@ -56,10 +68,11 @@ export class RateLimits {
     return { limit, remaining: Math.max(0, limit - used), isExceeded, resetSeconds };
   }
 
-  #rulesFor(principal: Principal | undefined, address: string): [key: string, limit: number][] {
+  #rulesFor(principal: Principal | undefined, address: string, kind: RequestKind): [key: string, limit: number][] {
     // Watch tokens are in browsers: one of them must not use up its owner's hour.
     if (!principal || principal.watched) return [[`address:${addressGroup(address)}`, this.#options.perAddress]];
     const { apiKeyId, rateLimitPerHour, userId } = principal;
+    if (kind === 'socket read' && isLogin(principal)) return [[`reads:${userId}`, this.#options.socketReadsPerUser]];
     const ofUser: [string, number] = [`user:${userId}`, this.#options.perUser];
     if (apiKeyId === undefined || rateLimitPerHour === undefined) return [ofUser];
     const ofKey: [string, number] = [`key:${apiKeyId}`, rateLimitPerHour];

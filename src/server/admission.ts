@@ -1,6 +1,6 @@
 import type { Authenticator, Credentials } from '../accounts/authenticate.ts';
 import type { Principal } from '../accounts/principal.ts';
-import type { RateLimit, RateLimits } from '../accounts/rate-limits.ts';
+import type { RateLimit, RateLimits, RequestKind } from '../accounts/rate-limits.ts';
 import { TaskFlowError } from '../errors.ts';
 
 /** A request whose sender may ask: who it is, from where, and what is left of their hour. */
@@ -22,9 +22,14 @@ interface Gate {
  *
  * @throws TaskFlowError UNAUTHENTICATED for wrong credentials, RATE_LIMITED for one request too many
  */
-export const admit = async (gate: Gate, credentials: Credentials, address: string): Promise<Admitted> => {
+export const admit = async (
+  gate: Gate,
+  credentials: Credentials,
+  address: string,
+  kind: RequestKind = 'request',
+): Promise<Admitted> => {
   const principal = await identify(gate, credentials, address);
-  const rateLimit = await gate.rateLimits.count(principal, address);
+  const rateLimit = await gate.rateLimits.count(principal, address, kind);
   if (rateLimit?.isExceeded) throw rateLimited(rateLimit);
   return { principal, address, rateLimit };
 };

@@ -106,6 +106,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     rateLimits: new RateLimits(limiterStore, {
       perAddress: config.RATE_LIMIT_PER_HOUR,
       perUser: config.USER_RATE_LIMIT_PER_HOUR,
+      socketReadsPerUser: config.USER_SOCKET_READS_PER_HOUR,
     }),
     queueWatcher,
     queueListWatcher,

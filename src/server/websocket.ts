@@ -1,8 +1,15 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLError,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type Context as SocketState, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { RequestKind } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
 import { TaskFlowError } from '../errors.ts';
 import { admit, identify } from './admission.ts';
@@ -108,14 +115,31 @@ const prepare = async (
   payload: SubscribePayload,
 ) => {
   const credentials = credentialsOfParams(connectionParams);
-  const admitted = await admit(services, credentials, address);
-  const engine = yoga.getEnveloped({ credentials, address, admitted });
-  const document = engine.parse(persisted ? persisted.documentOf(payload) : payload.query);
+  // Whose it is comes with the context, below.
+  const engine = yoga.getEnveloped({ credentials, address });
+  const parsed = attempt(() => engine.parse(persisted ? persisted.documentOf(payload) : payload.query) as DocumentNode);
+  const admitted = await admit(services, credentials, address, kindOf(parsed.value, payload.operationName));
+  if (!parsed.value) throw parsed.error;
+  const document = parsed.value;
   const errors: readonly GraphQLError[] = engine.validate(engine.schema, document);
   if (errors.length > 0) return errors;
   const { operationName, variables: variableValues } = payload;
-  const contextValue = await engine.contextFactory();
+  const contextValue = await engine.contextFactory({ admitted });
   return { schema: engine.schema, document, operationName, variableValues, contextValue, rootValue: engine };
+};
+
+const attempt = <T>(work: () => T): { value: T; error?: never } | { value?: never; error: unknown } => {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
+};
+
+/** What cannot be read, or does not say which of its operations is meant, counts as a request. */
+const kindOf = (document: DocumentNode | undefined, operationName: string | null | undefined): RequestKind => {
+  const operation = document && getOperationAST(document, operationName);
+  return operation && operation.operation !== OperationTypeNode.MUTATION ? 'socket read' : 'request';
 };
 
 const tooMany = (limit: number): TaskFlowError =>

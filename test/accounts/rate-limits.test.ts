@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const open = ({ broker }: TestApp = app, options = { perAddress: 3, perUser: 5 }) =>
+const open = ({ broker }: TestApp = app, options = { perAddress: 3, perUser: 5, socketReadsPerUser: 7 }) =>
   new RateLimits(new LimiterStore(broker.high.redis, broker.prefix, silent), options);
 
 const login = (userId: string, more: Partial<Principal> = {}): Principal => ({
@@ -57,6 +57,17 @@ describe('requests', () => {
     expect(await within(10, () => limits.count(login('c'), '192.0.2.5'))).toBe(5);
   });
 
+  test('that only read over a socket are counted by themselves, for logins', async () => {
+    const limits = open();
+    const address = '192.0.2.9';
+    expect(await within(10, () => limits.count(login('e'), address, 'socket read'))).toBe(7);
+    expect(await within(10, () => limits.count(login('e'), address))).toBe(5);
+    const key = login('f', { scopes: new Set(['TASKS_READ']), apiKeyId: 'k' });
+    expect(await within(3, () => limits.count(key, address, 'socket read'))).toBe(3);
+    expect(await within(10, () => limits.count(key, address))).toBe(2);
+    expect(await within(10, () => limits.count(undefined, address, 'socket read'))).toBe(3);
+  });
+
   test('with a watch token are counted by address', async () => {
     const limits = open();
     const watcher = login('d', { watched: { ownerId: 'd', taskIds: [], tags: ['x'] } });
@@ -76,7 +87,7 @@ describe('requests', () => {
   });
 
   test('have no limit where it is 0', async () => {
-    const limits = open(app, { perAddress: 0, perUser: 0 });
+    const limits = open(app, { perAddress: 0, perUser: 0, socketReadsPerUser: 0 });
     expect(await limits.count(undefined, '192.0.2.8')).toBeUndefined();
     expect(await limits.count(login('e'), '192.0.2.8')).toBeUndefined();
   });
@@ -100,7 +111,7 @@ describe('requests', () => {
   });
 
   test('that come together share two round trips, and each has its own place', async () => {
-    const limits = open(app, { perAddress: 50, perUser: 0 });
+    const limits = open(app, { perAddress: 50, perUser: 0, socketReadsPerUser: 7 });
     await limits.count(undefined, '192.0.2.11');
     const sent = vi.spyOn(app.broker.high.redis, 'sendCommand');
     const counts = await Promise.all(Array.from({ length: 60 }, () => limits.count(undefined, '192.0.2.11')));

@@ -7,6 +7,8 @@ import { connect, watch } from '../support/sockets.ts';
 
 const PER_ADDRESS = 6;
 const PER_USER = 8;
+/** More than requests: those are not what ends first. */
+const SOCKET_READS = 12;
 const SETTINGS = {
   RATE_LIMIT_PER_HOUR: String(PER_ADDRESS),
   USER_RATE_LIMIT_PER_HOUR: String(PER_USER),
@@ -23,6 +25,7 @@ beforeAll(async () => {
       ...app.config,
       RATE_LIMIT_PER_HOUR: PER_ADDRESS,
       USER_RATE_LIMIT_PER_HOUR: PER_USER,
+      USER_SOCKET_READS_PER_HOUR: SOCKET_READS,
       TRUSTED_PROXIES: ['127.0.0.1'],
     },
     silent,
@@ -68,6 +71,10 @@ const statuses = async (count: number, request: Request): Promise<number[]> => {
 const ofFirst = (count: number, all: number): number[] => [...Array(count).fill(200), ...Array(all - count).fill(429)];
 
 const within = expect.toSatisfy((seconds: number) => seconds > 3_580 && seconds <= 3_600);
+
+const refusedAfter = (limit: number) => [
+  { message: expect.any(String), extensions: { code: 'RATE_LIMITED', limit, retryAfter: within } },
+];
 
 // The first path is that of plain POSTs, the second one that of all other requests.
 describe.each(['/graphql', '/graphql?'])('requests at %s', (path) => {
@@ -149,19 +156,41 @@ describe('other ways to ask', () => {
     expect(found[1]?.headers.get('ratelimit-remaining')).toBe(String(PER_USER - 2));
   });
 
-  test('by a socket are limited, a subscription as one, and nothing else', async () => {
+  test('by a socket with an API key are limited, a subscription as one, and nothing else', async () => {
     const user = await app.user();
-    const client = connect(api.url, user.headers);
+    const headers = await app.keyOf(user);
+    const client = connect(api.url, headers);
     const subscription = watch(client, 'subscription { taskChanges { cursor } }');
     void subscription.next().catch(() => undefined);
     for (let i = 0; i < PER_USER - 1; i++) await watch(client, '{ me { id } }').take(1);
     for (let i = 0; i < 3; i++) await user.call('mutation { createTask(input: { type: "x" }) { id } }');
-    const refused = watch(client, '{ me { id } }').next();
-    await expect(refused).rejects.toEqual([
-      { message: expect.any(String), extensions: { code: 'RATE_LIMITED', limit: PER_USER, retryAfter: within } },
-    ]);
+    await expect(watch(client, '{ me { id } }').next()).rejects.toEqual(refusedAfter(PER_USER));
     await subscription.stop();
-    expect(await ask({ headers: user.headers })).toMatchObject({ status: 429 });
+    expect(await ask({ headers })).toMatchObject({ status: 429 });
+  });
+
+  test('by a socket with a login are counted apart where they only read', async () => {
+    const { headers } = await app.user();
+    const client = connect(api.url, headers);
+    for (let i = 0; i < SOCKET_READS - 1; i++) await watch(client, '{ me { id } }').take(1);
+    const subscription = watch(client, 'subscription { taskUpdated(id: "42") { id } }');
+    expect(await subscription.next()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    await expect(watch(client, '{ me { id } }').next()).rejects.toEqual(refusedAfter(SOCKET_READS));
+    // Of its requests, none is used up.
+    expect(await ask({ headers })).toMatchObject({ status: 200, limits: [PER_USER, PER_USER - 1, within] });
+  });
+
+  test.each([
+    ['mutations', 'mutation { createTask(input: { type: "x" }) { id } }'],
+    ['documents that cannot be read', '{'],
+    ['documents that do not say which operation is meant', 'query A { me { id } } query B { me { id } }'],
+  ])('by a socket with a login count as requests where they are %s', async (_what, query) => {
+    const { headers } = await app.user();
+    const client = connect(api.url, headers);
+    await watch(client, query)
+      .next()
+      .catch(() => undefined);
+    expect(await ask({ headers })).toMatchObject({ status: 200, limits: [PER_USER, PER_USER - 2, within] });
   });
 
   test('for health and for GraphiQL are not limited', async () => {

@@ -97,6 +97,7 @@ const settingsFor = (
   // All tests come from one address. Those of limits set their own.
   RATE_LIMIT_PER_HOUR: '0',
   USER_RATE_LIMIT_PER_HOUR: '0',
+  USER_SOCKET_READS_PER_HOUR: '0',
   MAX_FAILED_ATTEMPTS: '1000000',
   MAX_REQUEST_BYTES: '33554432',
   GRAPHIQL: 'true',
