@@ -1,8 +1,8 @@
 import type { StreamedTransition } from '../../src/broker/event-stream.ts';
 import { plainArray, textArray } from '../../src/database/array-literal.ts';
 import { type Database, type DatabaseSession, Prisma } from '../../src/database/client.ts';
-import type { Change } from '../../src/realtime/change.ts';
 import { createdAtMs } from '../../src/ids.ts';
+import type { Change } from '../../src/realtime/change.ts';
 import { hasEnded, isLegalMove, type TaskStatus } from '../../src/tasks/task-state.ts';
 import { placesByOwner } from '../../src/tasks/task-store.ts';
 
