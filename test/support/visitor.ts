@@ -8,6 +8,7 @@ export interface Visitor {
   graphql<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
   /** @returns the task's id */
   submit(input: Record<string, unknown>): Promise<string>;
+  statusOf(id: string): Promise<string | undefined>;
 }
 
 const SUBMIT = 'mutation ($input: CreateTaskInput!) { createTask(input: $input) { id } }';
@@ -22,6 +23,10 @@ export const visitorOf = async ({ url }: Dashboard, page: Page): Promise<Visitor
     submit: async (input) => {
       const { createTask } = await graphql<{ createTask: { id: string } }>(SUBMIT, { input });
       return createTask.id;
+    },
+    statusOf: async (id) => {
+      const query = 'query ($id: ID!) { task(id: $id) { status } }';
+      return (await graphql<{ task: { status: string } | null }>(query, { id })).task?.status;
     },
   };
 };

@@ -192,3 +192,56 @@ test('on a phone, rows are cards', async () => {
   expect((await rowOf(page, id).boundingBox())?.width).toBeLessThanOrEqual(360);
   await expectAccessible(page);
 });
+
+describe('many tasks at once', () => {
+  test('are cancelled by the filter, after a dry run that changes nothing', async () => {
+    const { page, visitor } = await openList();
+    const wanted: string[] = [];
+    for (let i = 0; i < 3; i++) wanted.push(await visitor.submit({ type: 'echo', payload: i, tags: ['bulk'] }));
+    const other = await visitor.submit({ type: 'echo', payload: 3 });
+    await page.goto('/tasks?tag=bulk');
+    await page.getByRole('button', { name: 'Cancel …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Cancel all that match' });
+    await dialog.getByText('3 tasks would be cancelled').waitFor();
+    await expectAccessible(page);
+    for (const id of wanted) await expect(visitor.statusOf(id)).resolves.toBe('QUEUED');
+
+    await dialog.getByLabel('Reason').fill('not needed');
+    await dialog.getByRole('button', { name: 'Cancel 3 tasks' }).click();
+    await dialog.getByText('Done. 3 tasks cancelled.').waitFor();
+    await dialog.getByRole('button', { name: 'Close', exact: true }).last().click();
+    for (const id of wanted) await rowOf(page, id).getByText('Cancelled').waitFor();
+    await expect(visitor.statusOf(other)).resolves.toBe('QUEUED');
+  });
+
+  test('are deleted as they were selected, and leave the list', async () => {
+    const { page, visitor } = await openList();
+    const ended = await makeEndedTasks(dashboard.system.app, {
+      ownerId: visitor.ownerId,
+      count: 3,
+      status: 'COMPLETED',
+    });
+    await page.goto('/tasks');
+    await rowOf(page, ended[0] ?? '')
+      .getByRole('checkbox')
+      .click();
+    await rowOf(page, ended[1] ?? '')
+      .getByRole('checkbox')
+      .click();
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await page.getByRole('button', { name: 'Delete 2 tasks' }).click();
+    await page.getByText('Done. 2 tasks deleted.').waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => rows(page).count()).toBe(1);
+    await rowOf(page, ended[2] ?? '').waitFor();
+  });
+
+  test('are left alone when nothing of them can be done', async () => {
+    const { page, visitor } = await openList();
+    await makeEndedTasks(dashboard.system.app, { ownerId: visitor.ownerId, count: 2, status: 'COMPLETED' });
+    await page.goto('/tasks');
+    await page.getByRole('button', { name: 'Retry …' }).click();
+    await page.getByText('2 tasks would be left as they are').waitFor();
+    expect(await page.getByRole('button', { name: 'Retry 0 tasks' }).isDisabled()).toBe(true);
+  });
+});

@@ -6,6 +6,7 @@ import { Button, buttonClass } from '../ui/button.tsx';
 import { DataTable } from '../ui/data-table.tsx';
 import { Page, Panel } from '../ui/page.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
+import { BulkBar } from './bulk-bar.tsx';
 import { FilterBar } from './filter-bar.tsx';
 import { COLUMNS, RowContext, TaskCard } from './task-columns.tsx';
 import { isFiltered, type TaskFilter, whereOf } from './task-filter.ts';
@@ -51,6 +52,7 @@ const List = ({ filter, onReload }: ListProps) => {
   return (
     <Panel isFlush>
       <div ref={box} onScrollCapture={() => list.heldCount > 0 && isFree(box.current) && list.release()}>
+        {list.items.length > 0 && <BulkBar selection={selection} where={where} onReload={onReload} />}
         <News list={list} onReload={onReload} />
         <RowContext value={{ selected, press, want }}>
           <DataTable
