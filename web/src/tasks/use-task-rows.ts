@@ -1,6 +1,7 @@
 import type { CombinedError } from '@urql/core';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { useUncachedClient } from '../live/api-provider.tsx';
+import { useBatches } from '../live/use-batches.ts';
 import { useFeed } from '../live/use-feed.ts';
 import type { TaskWhere } from '../schema.generated.ts';
 import { watchedOf } from './task-filter.ts';
@@ -8,9 +9,6 @@ import { PAGE, type TaskItem, TaskRows } from './task-rows.ts';
 import { TaskRowChangesDocument, type TaskRowChangesSubscription, TasksPageDocument } from './tasks.generated.ts';
 
 type Change = TaskRowChangesSubscription['taskChanges'];
-
-/** Changes are shown together, so often: a thousand a second draw the page ten times. */
-const SHOW_MS = 100;
 
 export interface TaskList {
   /** undefined before the first page. */
@@ -124,20 +122,5 @@ const useWanted = (rows: TaskRows, show: () => void): ((id: string) => void) => 
     const ids = rows.missingAround(id).filter((each) => !asked.current.has(each));
     for (const each of ids) asked.current.add(each);
     if (ids.length > 0) void load(ids);
-  };
-};
-
-/** Collects what comes, and hands it on a few times a second. */
-const useBatches = <T>(onBatch: (batch: readonly T[]) => void): ((one: T) => void) => {
-  const batch = useRef<T[]>([]);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const handOn = useEffectEvent(() => {
-    timer.current = undefined;
-    onBatch(batch.current.splice(0));
-  });
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return (one) => {
-    batch.current.push(one);
-    timer.current ??= setTimeout(handOn, SHOW_MS);
   };
 };
