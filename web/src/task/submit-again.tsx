@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Panel } from '../ui/page.tsx';
 import styles from './task-page.module.css';
@@ -12,7 +13,11 @@ export const SubmitAgain = ({ task }: { task: ShownTask }) => {
   return (
     <Panel
       title="Submit it again"
-      actions={<a href={`/submit?from=${encodeURIComponent(task.id)}`}>Change it first, in the form</a>}
+      actions={
+        <Link to="/submit" search={{ from: task.id }}>
+          Change it first, in the form
+        </Link>
+      }
     >
       <div className={styles.snippets}>
         <Snippet name="curl" text={curlOf(input)} />

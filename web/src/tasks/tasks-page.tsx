@@ -132,8 +132,15 @@ const Empty = ({ isFiltered: hasFilter }: { isFiltered: boolean }) =>
       Tasks that come to match appear here. Tags and payloads must all fit; of types, queues and statuses one does.
     </EmptyState>
   ) : (
-    <EmptyState icon="tasks" title="No tasks yet">
-      Submit one with createTask, or with the command line: <code>taskflow submit echo --payload '1'</code>. It appears
-      here at once.
+    <EmptyState
+      icon="tasks"
+      title="No tasks yet"
+      action={
+        <Link to="/submit" className={buttonClass({ kind: 'primary' })}>
+          Submit a task
+        </Link>
+      }
+    >
+      What you submit appears here at once, whether by the form, by createTask, or by the command line.
     </EmptyState>
   );
