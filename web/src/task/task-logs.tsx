@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { type UIEvent, useEffect, useRef, useState } from 'react';
 import { useBatches } from '../live/use-batches.ts';
 import { useFeed } from '../live/use-feed.ts';
 import { Button } from '../ui/button.tsx';
@@ -72,10 +72,19 @@ interface LinesProps {
 const Lines = ({ logs, lines, isFollowing, onFollow }: LinesProps) => {
   const box = useRef<HTMLDivElement>(null);
   const lastId = lines.at(-1)?.id;
+  const lastTop = useRef(0);
   useEffect(() => {
     const { current } = box;
-    if (isFollowing && current && lastId) current.scrollTop = current.scrollHeight;
+    if (!isFollowing || !current || !lastId) return;
+    current.scrollTop = current.scrollHeight;
+    lastTop.current = current.scrollTop;
   }, [isFollowing, lastId]);
+  const onScroll = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }: UIEvent): void => {
+    // The first step upwards counts, however small: otherwise the next line takes it back.
+    if (scrollTop < lastTop.current) onFollow(false);
+    else if (scrollHeight - scrollTop - clientHeight < NEAR_PX) onFollow(true);
+    lastTop.current = scrollTop;
+  };
   return (
     <div
       ref={box}
@@ -84,9 +93,7 @@ const Lines = ({ logs, lines, isFollowing, onFollow }: LinesProps) => {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
       tabIndex={0}
       className={styles.lines}
-      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) =>
-        onFollow(scrollHeight - scrollTop - clientHeight < NEAR_PX)
-      }
+      onScroll={onScroll}
     >
       {logs.hasEarlier && (
         <Button isSmall kind="quiet" onClick={logs.loadEarlier}>
