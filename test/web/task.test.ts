@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Dashboard, expectAccessible, openDashboard } from '../support/dashboard.ts';
 import { openSecondBrowser, type Visitor, visitorOf } from '../support/visitor.ts';
 
@@ -17,6 +17,9 @@ interface Scrolled {
   scrollHeight: number;
   clientHeight: number;
 }
+
+// axe alone takes ten seconds on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let dashboard: Dashboard;
 
