@@ -49,7 +49,9 @@ export const useTaskLogs = (id: string): TaskLogLines => {
   const add = (lines: readonly LogLineFragment[]): void =>
     setKept((now) => {
       if (!now) return now;
-      const all = [...now.lines, ...lines];
+      const known = new Set(now.lines.map((line) => line.id));
+      // While a task ends, its last line can come twice.
+      const all = [...now.lines, ...lines.filter((line) => !known.has(line.id) && known.add(line.id))];
       return { lines: all.slice(-KEPT), hasEarlier: now.hasEarlier || all.length > KEPT };
     });
   return { lines: kept?.lines, hasEarlier: kept?.hasEarlier ?? false, error, loadEarlier, add };
