@@ -11,6 +11,7 @@ export default defineConfig({
     // Tests wait for events; these limits only end the ones that wait for something that will not come.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
     // Most files wait for databases and processes more than they compute.
     maxWorkers: 2,
     pool: 'forks',

@@ -47,7 +47,8 @@ const answerReadiness = async (drain: Drain, response: ServerResponse): Promise<
 const answerGraphQL = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
   front.origins.allow(request, response);
   if (request.method === 'OPTIONS') front.origins.answerPreflight(request, response);
-  else if (!(config.GRAPHIQL && asksForPage(request)) && mayBeForged(request)) refuse(response, FORGERY_MESSAGE);
+  else if (!config.GRAPHIQL && asksForPage(request)) answerJson(response, 404, { error: NO_GRAPHIQL });
+  else if (!asksForPage(request) && mayBeForged(request)) refuse(response, FORGERY_MESSAGE);
   else traceOperation(front, config, request, response);
 };
 
@@ -58,6 +59,8 @@ const traceOperation = (front: Front, config: Config, request: IncomingMessage, 
   if (tracing) tracing.serve(request, response, GRAPHQL_PATH, answer);
   else answer();
 };
+
+const NO_GRAPHIQL = 'GraphiQL is off here. GRAPHIQL=true and INTROSPECTION=true turn it on.';
 
 const asksForPage = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && (headers.accept?.includes('text/html') ?? false);

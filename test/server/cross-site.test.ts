@@ -64,7 +64,7 @@ describe('a request that any page could have sent', () => {
     expect((await send('/graphql', 'GET', { accept: 'text/html' })).status).toBe(200);
     const other = await startApi({ ...app.config, GRAPHIQL: false }, silent);
     const answer = await fetch(`${other.url}/graphql`, { headers: { accept: 'text/html' } });
-    expect([answer.status, await answer.text()]).toEqual([400, expect.not.stringContaining('<html')]);
+    expect([answer.status, await answer.text()]).toEqual([404, expect.not.stringContaining('<html')]);
     await other.close();
   });
 });

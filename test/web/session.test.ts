@@ -80,10 +80,10 @@ describe('a session', () => {
     const page = await dashboard.newUser();
     const { username } = await dashboard.system.app.database.user.findFirstOrThrow({ orderBy: { id: 'desc' } });
     await page.getByRole('button', { name: 'Log out' }).click();
-    await page.goto('/?from=a-link');
+    await page.goto('/submit?type=sleep');
     await logIn(page, username);
-    await heading(page, 'Overview').waitFor();
-    expect(new URL(page.url()).search).toBe('?from=a-link');
+    await heading(page, 'Submit a task').waitFor();
+    expect(new URL(page.url()).search).toBe('?type=sleep');
   });
 });
 

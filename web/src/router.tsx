@@ -74,6 +74,8 @@ const routes = root.addChildren([
     createRoute({
       getParentRoute: () => signedIn,
       path: '/',
+      validateSearch: ({ everybody }: Record<string, unknown>): { everybody?: boolean } =>
+        everybody === true ? { everybody } : {},
       component: lazyRouteComponent(() => import('./overview/overview-page.tsx'), 'OverviewPage'),
     }),
     createRoute({

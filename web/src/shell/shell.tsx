@@ -99,6 +99,10 @@ const Navigation = ({ entries, onChoose }: { entries: readonly NavigationEntry[]
         {name}
       </Link>
     ))}
+    <a href="/graphql" target="_blank" rel="noopener">
+      <Icon name="external" />
+      GraphiQL
+    </a>
   </nav>
 );
 

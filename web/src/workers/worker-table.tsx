@@ -1,3 +1,4 @@
+import { Card } from '../ui/card.tsx';
 import { columnsOf, DataTable } from '../ui/data-table.tsx';
 import { Load } from '../ui/load.tsx';
 import { EmptyState } from '../ui/states.tsx';
@@ -16,7 +17,7 @@ const COLUMNS = column.columns([
     cell: ({ getValue }) => <span className="mono">{getValue()}</span>,
     meta: { width: 'minmax(140px, 1.5fr)' },
   }),
-  column.accessor(({ language, version }) => [LANGUAGES[language] ?? language, version].filter(Boolean).join(' '), {
+  column.accessor((worker) => languageOf(worker), {
     id: 'language',
     header: 'Language',
     meta: { width: 'minmax(140px, 1.2fr)' },
@@ -24,7 +25,7 @@ const COLUMNS = column.columns([
   column.display({
     id: 'load',
     header: 'Load',
-    cell: ({ row: { original } }) => <Load label="Running tasks" value={original.running} max={original.concurrency} />,
+    cell: ({ row: { original } }) => <WorkerLoad worker={original} />,
     meta: { width: 'minmax(160px, 1.2fr)' },
   }),
   column.accessor(({ queues }) => (queues.includes('*') ? 'all' : queues.join(', ')), {
@@ -53,10 +54,31 @@ export const WorkerTable = ({ workers }: { workers: readonly Worker[] }) => (
     rows={workers}
     rowId={({ id }) => id}
     leastWidth={900}
+    card={(worker) => <WorkerCard worker={worker} />}
     empty={
       <EmptyState icon="workers" title="No worker is running">
         Tasks wait until one is: start it with <code>taskflow worker</code>, on any machine that reaches Redis.
       </EmptyState>
     }
+  />
+);
+
+const languageOf = ({ language, version }: Worker): string =>
+  [LANGUAGES[language] ?? language, version].filter(Boolean).join(' ');
+
+const WorkerLoad = ({ worker }: { worker: Worker }) => (
+  <Load label="Running tasks" value={worker.running} max={worker.concurrency} />
+);
+
+const WorkerCard = ({ worker }: { worker: Worker }) => (
+  <Card
+    title={worker.host}
+    aside={languageOf(worker)}
+    lines={[
+      <WorkerLoad key="load" worker={worker} />,
+      <>
+        Heartbeat <RelativeTime at={worker.lastHeartbeatAt} />
+      </>,
+    ]}
   />
 );
