@@ -40,7 +40,7 @@ const COLUMNS = column.columns([
   }),
   count('Running', 'processing'),
   count('Scheduled', 'scheduled'),
-  count('Completed, 24 h', 'completed'),
+  count('Done, 24 h', 'completed'),
   count('Failed, 24 h', 'failed'),
   column.display({
     id: 'state',

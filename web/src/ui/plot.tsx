@@ -104,7 +104,7 @@ const optionsOf = (element: HTMLElement, { lines, format, span, onPoint }: Omit<
   return {
     width: element.clientWidth,
     height: HEIGHT_PX,
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC }, points: { size: 6 } },
     scales: {
