@@ -57,9 +57,10 @@ export interface ClaimedBatch {
 export const tasksClaimed = open<ClaimedBatch>('tasks-claimed');
 
 /** How an attempt ended for the worker that ran it. */
+export type AttemptEnd = 'completed' | 'retried' | 'failed' | 'released' | 'lost';
 export interface EndedAttempt {
   type: string;
-  outcome: 'completed' | 'retried' | 'failed' | 'released' | 'lost';
+  outcome: AttemptEnd;
   durationMs: number;
 }
 export const attemptEnded = open<EndedAttempt>('attempt-ended');

@@ -6,6 +6,17 @@ import type { TypeDefaults } from '../tasks/type-defaults.ts';
 import { builder } from './builder.ts';
 import { BackoffType } from './tasks.ts';
 
+const WorkerAttemptsType = builder.objectRef<NonNullable<LiveWorker['attempts']>>('WorkerAttempts').implement({
+  description: 'How many attempts of a worker ended how, since its start, as of its last heartbeat.',
+  fields: (t) => ({
+    completed: t.exposeInt('completed', { description: 'With a result.' }),
+    retried: t.exposeInt('retried', { description: 'With an error, and the task is tried again.' }),
+    failed: t.exposeInt('failed', { description: 'With an error, and the task has failed.' }),
+    released: t.exposeInt('released', { description: 'Handed back, since the worker stopped.' }),
+    lost: t.exposeInt('lost', { description: 'Given to another, since the worker had fallen silent.' }),
+  }),
+});
+
 const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
   description: 'A process that runs tasks, and lives.',
   fields: (t) => ({
@@ -17,6 +28,11 @@ const WorkerType = builder.objectRef<LiveWorker>('Worker').implement({
     queues: t.exposeStringList('queues', { description: 'Which queues it serves; "*" for all.' }),
     concurrency: t.exposeInt('concurrency', { description: 'How many tasks it runs at once, at most.' }),
     running: t.exposeInt('running', { description: 'How many it ran at its last heartbeat.' }),
+    attempts: t.expose('attempts', {
+      type: WorkerAttemptsType,
+      nullable: true,
+      description: 'How its attempts ended, as of its last heartbeat; null for a worker that does not say.',
+    }),
     lastHeartbeatAt: t.expose('lastHeartbeatAt', { type: 'DateTime', description: 'When it last said that it lives.' }),
   }),
 });

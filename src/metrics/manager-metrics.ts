@@ -2,6 +2,7 @@ import { Gauge } from 'prom-client';
 import type { Logger } from '../logger.ts';
 import { BoundedLabel } from './labels.ts';
 import type { Registry } from './registry.ts';
+import { countEnds, type WorkerEnds } from './worker-ends.ts';
 
 /** How full a queue is. */
 export interface QueueFigures {
@@ -33,6 +34,8 @@ export interface ManagerFigures {
   queues: Map<string, QueueFigures>;
   shards: readonly ShardLag[];
   workers: readonly WorkerGroup[];
+  /** Undefined where another manager counts them. */
+  ends: readonly WorkerEnds[] | undefined;
 }
 
 /** All gauges of a scrape share one reading, and so do scrapes that come together, in ms. */
@@ -53,7 +56,7 @@ export const showShards = (
 
 type Readings = () => Promise<ManagerFigures>;
 
-const NOTHING: ManagerFigures = { queues: new Map(), shards: [], workers: [] };
+const NOTHING: ManagerFigures = { queues: new Map(), shards: [], workers: [], ends: undefined };
 
 /** A reading that fails leaves the gauges empty: alerts see that they are absent. */
 const shareReadings = (read: () => Promise<ManagerFigures>, logger: Logger): Readings => {
@@ -152,6 +155,7 @@ const showWorkers = (registry: Registry, figures: Readings): void => {
     'Live workers in any language, by their heartbeats; from the manager that leads the first shard.',
     ({ workers }) => workers,
   );
+  countEnds(registry, languages, async () => (await figures()).ends);
   gauge('taskflow_workers_slots', 'Tasks that they may hold at once, together.', ({ slots }) => slots);
   gauge('taskflow_workers_slots_used', 'Tasks that they held at their last heartbeats.', ({ used }) => used);
 };

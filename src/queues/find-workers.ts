@@ -11,6 +11,16 @@ const DescriptionSchema = z.object({
   queues: z.array(z.string()),
   concurrency: z.number().int(),
   running: z.number().int(),
+  /** How attempts have ended since its start; older workers, and those without Redis, do not say. */
+  attempts: z
+    .object({
+      completed: z.number().int(),
+      retried: z.number().int(),
+      failed: z.number().int(),
+      released: z.number().int(),
+      lost: z.number().int(),
+    })
+    .optional(),
   /** What it can run; older workers do not say. */
   types: z.array(z.string()).optional(),
 });

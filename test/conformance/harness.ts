@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { request } from '../../src/local/graphql-client.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { type PrivateServer, startPrivateRedis, type TestProcess, waitFor } from '../support/setup.ts';
 import { FOLDER_PREFIX } from '../support/sweep.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -57,6 +59,8 @@ export interface Harness extends AsyncDisposable {
   listed(): Promise<Listed[]>;
   /** Submits a task. @returns its id */
   submit(type: string, payload: unknown, more?: Record<string, unknown>): Promise<string>;
+  /** Submits a task in a trace that a client began. @returns its id */
+  submitTraced(type: string, traceparent: string): Promise<string>;
   /** The task as it is now, then each change, until its end. */
   watch(id: string): AsyncIterable<Seen>;
   /** Submits a task and watches it from before it began. Each state names the task. */
@@ -83,6 +87,8 @@ const SETTINGS = {
   MAX_RESULT_BYTES: String(MAX_RESULT_BYTES),
   MAX_PAYLOAD_BYTES: String(2 * MAX_RESULT_BYTES),
   REDIS_KEY_PREFIX: WORKER_PREFIX,
+  // Only what a client traces.
+  OTEL_TRACES_SAMPLER_ARG: '0',
   // A cancelled task ends through its worker, not at the managers' deadline.
   CANCEL_GRACE_MS: '30000',
 };
@@ -90,6 +96,7 @@ const SETTINGS = {
 /** Workers have the rights that the page on the protocol gives them, and no others. */
 const WORKER_SETTINGS = { ...WORKER_LOGIN, TASKFLOW_CONFORMANCE: '1' };
 
+const CREATE = 'mutation ($type: String!) { createTask(input: { type: $type }) { id } }';
 const WATCH = `subscription ($id: ID!) { taskUpdated(id: $id) {
   id status attempt progress result runAt startedAt finishedAt error { message code stack } } }`;
 const WATCH_LOGS = 'subscription ($id: ID!) { taskLogs(id: $id) { attempt level message fields } }';
@@ -106,7 +113,8 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
   const aclfile = join(folder, 'users.acl');
   await writeFile(aclfile, await workerAclFile());
   const redis = await startPrivateRedis({ aclfile });
-  const system = await startSystem({ redis, settings: SETTINGS });
+  const receiver = await startOtlpReceiver();
+  const system = await startSystem({ redis, settings: { ...SETTINGS, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url } });
   await system.start('manager');
   const socket = system.socket();
   async function* subscribe<T>(query: string, id: string): AsyncGenerator<T> {
@@ -158,6 +166,10 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
       return { id, process };
     },
     submit,
+    submitTraced: async (type, traceparent) => {
+      const headers = { authorization: `Bearer ${system.token}`, traceparent };
+      return (await request<{ createTask: { id: string } }>(system.url, CREATE, { type }, headers)).createTask.id;
+    },
     watchNew,
     reached: async (id, condition) => {
       let last: Seen | undefined;
@@ -196,6 +208,7 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
       await socket.dispose();
       await system[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
+      await receiver[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     },
   };

@@ -49,6 +49,7 @@ const TOGETHER: Record<string, SharedCase> = {
   'tries again after a timeout': stopping.triesAgainAfterATimeout,
   'keeps a result that came in the grace after a timeout': stopping.keepsAResultThatCameInTheGrace,
   'tells handlers what they run': claiming.tellsHandlersWhatTheyRun,
+  'tells handlers the trace of their task': claiming.tellsHandlersTheTrace,
   'tells handlers what became of the tasks that theirs waited for': claiming.tellsWhatBecameOfParents,
   'serves both lanes and every priority': claiming.servesBothLanes,
   'leaves paused queues alone': claiming.leavesPausedQueuesAlone,

@@ -205,6 +205,21 @@ describe('tasks that run', () => {
         seen.sum('taskflow_workers_slots', { language: 'typescript' }) === 20,
       'the worker is shown',
     );
+    const completed = { language: 'typescript', outcome: 'completed' };
+    const before = (await scrape(manager)).sum('taskflow_workers_attempts_total', completed) ?? 0;
+    await system.submit(5, 'echo', 1);
+    await scrapeUntil(
+      manager,
+      (seen) => seen.sum('taskflow_workers_attempts_total', completed) === before + 5,
+      'its attempts are counted',
+    );
+    const { workers } = await system.graphql<{ workers: { attempts: Record<string, number> }[] }>(
+      '{ workers { attempts { completed retried failed released lost } } }',
+    );
+    expect(workers).toEqual([
+      { attempts: { completed: expect.any(Number), retried: 0, failed: 2, released: 0, lost: 0 } },
+    ]);
+    expect(workers[0]?.attempts.completed).toBeGreaterThanOrEqual(35);
   });
 });
 

@@ -3,7 +3,7 @@ import { inspect, type ShardFigures } from '../../src/broker/calls.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
 import type { ManagerFigures, QueueFigures, ShardLag, WorkerGroup } from '../../src/metrics/manager-metrics.ts';
-import { findWorkers } from '../../src/queues/find-workers.ts';
+import { findWorkers, type LiveWorker } from '../../src/queues/find-workers.ts';
 import { MAX_LINES, oldestOf } from '../../src/queues/oldest-queued.ts';
 import type { Queued } from '../../src/queues/queue-store.ts';
 
@@ -27,9 +27,14 @@ export const readFigures = async (sources: FigureSources): Promise<ManagerFigure
   const shards = broker.shards.filter(({ id }) => ids.has(id));
   const [figures, workers] = await Promise.all([
     Promise.all(shards.map((shard) => inspect(shard, { maxLines: MAX_LINES }))),
-    ids.has(broker.shards[0]?.id ?? '') ? countWorkers(sources) : [],
+    ids.has(broker.shards[0]?.id ?? '') ? findWorkers(broker, sources.logger) : undefined,
   ]);
-  return { queues: await toQueues(sources, figures), shards: toLags(shards, figures), workers };
+  return {
+    queues: await toQueues(sources, figures),
+    shards: toLags(shards, figures),
+    workers: toGroups(workers ?? []),
+    ends: workers?.flatMap(({ id, language, attempts }) => (attempts ? [{ id, language, attempts }] : [])),
+  };
 };
 
 const toLags = (shards: readonly Shard[], figures: readonly ShardFigures[]): ShardLag[] =>
@@ -62,9 +67,9 @@ const toQueues = async (
   return queues;
 };
 
-const countWorkers = async ({ broker, logger }: FigureSources): Promise<WorkerGroup[]> => {
+const toGroups = (workers: readonly LiveWorker[]): WorkerGroup[] => {
   const groups = new Map<string, WorkerGroup>();
-  for (const { language, concurrency, running } of await findWorkers(broker, logger)) {
+  for (const { language, concurrency, running } of workers) {
     const group = groups.get(language) ?? { language, workers: 0, slots: 0, used: 0 };
     group.workers++;
     group.slots += concurrency;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../src/broker/calls.ts';
-import { attemptEnded, type EndedAttempt } from '../../src/diagnostics.ts';
+import { type AttemptEnd, attemptEnded } from '../../src/diagnostics.ts';
 import { type AttemptSpan, getTracing } from '../../src/tracing/tracing.ts';
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 import { AttemptContext } from './attempt-context.ts';
@@ -23,7 +23,7 @@ export interface ExecutorOptions {
   side: SideReporter;
   /** Runs the isolated ones. */
   isolation: Pick<Isolation, 'run'>;
-  report: (attempt: Attempt, report: Report) => void;
+  report: (attempt: Attempt, report: Report, end: AttemptEnd) => void;
 }
 
 /** Runs one attempt: load, validate, run, encode, report. Never throws, and reports each attempt once. */
@@ -33,12 +33,13 @@ export const execute = async (attempt: Attempt, options: ExecutorOptions): Promi
   const outcome = await outcomeOf(attempt, options);
   logFailure(attempt, outcome, options.logger);
   const report = encode(outcome, options.maxResultBytes);
+  const end = describeEnd(attempt, report);
   if (attemptEnded.hasSubscribers) {
     const durationMs = performance.now() - startedAt;
-    attemptEnded.publish({ type: attempt.claim.type, outcome: describeEnd(attempt, report), durationMs });
+    attemptEnded.publish({ type: attempt.claim.type, outcome: end, durationMs });
   }
-  attempt.span?.end(describeEnd(attempt, report), codeOf(outcome, report));
-  options.report(attempt, report);
+  attempt.span?.end(end, codeOf(outcome, report));
+  options.report(attempt, report, end);
 };
 
 const startSpan = ({ claim }: Attempt, workerId: string): AttemptSpan | undefined => {
@@ -48,7 +49,7 @@ const startSpan = ({ claim }: Attempt, workerId: string): AttemptSpan | undefine
     : getTracing()?.startAttempt({ ...claim, traceparent }, claim.attempt, workerId);
 };
 
-const describeEnd = ({ claim, isLost }: Attempt, report: Report): EndedAttempt['outcome'] => {
+const describeEnd = ({ claim, isLost }: Attempt, report: Report): AttemptEnd => {
   if (isLost) return 'lost';
   if (report.kind === 'complete') return 'completed';
   if (report.kind === 'release') return 'released';
@@ -187,10 +188,8 @@ const refused = (code: string, message: string): Report => ({
 
 const logFailure = ({ claim, isLost }: Attempt, outcome: Outcome, logger: Logger): void => {
   if (isLost || outcome.kind === 'done' || outcome.kind === 'released') return;
-  const { message, code } = outcome.failure;
+  // Without its message, which may hold what users sent: that is kept with the task.
+  const { code } = outcome.failure;
   const mayRetry = outcome.kind === 'retry' && claim.attempt < claim.maxAttempts;
-  logger.info(
-    { taskId: claim.id, type: claim.type, attempt: claim.attempt, code, mayRetry },
-    `task failed: ${message}`,
-  );
+  logger.info({ taskId: claim.id, type: claim.type, attempt: claim.attempt, code, mayRetry }, 'task failed');
 };

@@ -70,6 +70,8 @@ export class Worker {
   readonly #executor: ExecutorOptions;
   readonly #startedAt = new Date();
   readonly #logger: Logger;
+  /** Attempts since the start, by how they ended. */
+  readonly #ended = { completed: 0, retried: 0, failed: 0, released: 0, lost: 0 };
   #stopping: Promise<void> | undefined;
 
   constructor(options: WorkerOptions) {
@@ -91,7 +93,8 @@ export class Worker {
       ...running,
       maxResultBytes,
       isolation: this.#isolation,
-      report: (attempt, report) => {
+      report: (attempt, report, end) => {
+        this.#ended[end]++;
         this.#side.flush(attempt);
         this.#reporter.report(attempt, report);
       },
@@ -212,6 +215,7 @@ export class Worker {
       queues,
       concurrency,
       running: this.running,
+      attempts: this.#ended,
       types: tasks.map(({ type }) => type),
       startedAt: this.#startedAt,
     });

@@ -11,8 +11,20 @@ export const tellsHandlersWhatTheyRun = async (h: Harness): Promise<void> => {
     maxAttempts: 7,
     queue: 'a.queue-1',
     ownerId: h.system.ownerId,
+    traceparent: null,
   });
   expect((await h.ended(await h.submit('conformance.parents', null))).result).toEqual({});
+};
+
+const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
+
+export const tellsHandlersTheTrace = async (h: Harness): Promise<void> => {
+  const traceparent = `00-${TRACE_ID}-b7ad6b7169203331-01`;
+  const id = await h.submitTraced('conformance.context', traceparent);
+  const seen = (await h.ended(id)).result as { traceparent: string };
+  expect(seen.traceparent).toMatch(new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-01$`));
+  // Of a span that the api or the worker made.
+  expect(seen.traceparent).not.toBe(traceparent);
 };
 
 export const servesBothLanes = async (h: Harness): Promise<void> => {

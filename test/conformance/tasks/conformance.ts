@@ -71,7 +71,14 @@ const parents = defineTask({ type: 'conformance.parents', handler: (context) => 
 
 const context = defineTask({
   type: 'conformance.context',
-  handler: ({ taskId, attempt, maxAttempts, queue, ownerId }) => ({ taskId, attempt, maxAttempts, queue, ownerId }),
+  handler: ({ taskId, attempt, maxAttempts, queue, ownerId, traceparent = null }) => ({
+    taskId,
+    attempt,
+    maxAttempts,
+    queue,
+    ownerId,
+    traceparent,
+  }),
 });
 
 const big = defineTask({

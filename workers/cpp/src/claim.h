@@ -25,6 +25,8 @@ struct Claim {
   std::string payload;
   /** What became of the tasks that it waited for: JSON text; empty where it waited for none. */
   std::string parents;
+  /** W3C Trace Context of its submission; empty where that is not traced. */
+  std::string traceparent;
 };
 
 /** Reads the reply of tf1_claim. */

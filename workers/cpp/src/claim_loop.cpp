@@ -115,7 +115,8 @@ void ClaimLoop::onClaimed(ShardSource& source, int limit, const RedisReply& repl
 void ClaimLoop::call(Shard& shard, int limit, bool isLowFirst, RedisConnection::Callback callback) {
   const auto limitText = std::to_string(limit);
   const auto leaseText = std::to_string(options_.lease.count());
-  shard.call("claim", {options_.workerId, limitText, leaseText, isLowFirst ? "1" : "0", queues_, types_},
+  // The last argument asks for traces.
+  shard.call("claim", {options_.workerId, limitText, leaseText, isLowFirst ? "1" : "0", queues_, types_, "1"},
              std::move(callback));
 }
 

@@ -33,6 +33,8 @@ std::int64_t Context::maxAttempts() const { return attempt_.claim.maxAttempts; }
 const std::string& Context::ownerId() const { return attempt_.claim.ownerId; }
 const std::string& Context::queue() const { return attempt_.claim.queue; }
 
+const std::string& Context::traceparent() const { return attempt_.claim.traceparent; }
+
 nlohmann::json Context::parents() const {
   const auto& text = attempt_.claim.parents;
   return text.empty() ? nlohmann::json::object() : nlohmann::json::parse(text);

@@ -96,11 +96,12 @@ void Executor::logFailure(const Attempt& attempt, const Outcome& outcome) {
   if (attempt.isLost() || (!retry && !deadLetter)) return;
   const auto& failure = retry ? retry->failure : deadLetter->failure;
   const auto& claim = attempt.claim;
-  options_.logger.info("task failed: " + failure.message, {{"taskId", claim.id},
-                                                           {"type", claim.type},
-                                                           {"attempt", claim.attempt},
-                                                           {"code", failure.code},
-                                                           {"mayRetry", retry && claim.attempt < claim.maxAttempts}});
+  // Without its message, which may hold what users sent: that is kept with the task.
+  options_.logger.info("task failed", {{"taskId", claim.id},
+                                       {"type", claim.type},
+                                       {"attempt", claim.attempt},
+                                       {"code", failure.code},
+                                       {"mayRetry", retry && claim.attempt < claim.maxAttempts}});
 }
 
 }  // namespace taskflow

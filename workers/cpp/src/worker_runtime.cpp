@@ -19,6 +19,15 @@ std::string hostName() {
   return name;
 }
 
+/** How an attempt ended, in a word. */
+std::string describeEnd(const Attempt& attempt, const Outcome& outcome) {
+  if (attempt.isLost()) return "lost";
+  if (std::holds_alternative<taskflow::Done>(outcome)) return "completed";
+  if (std::holds_alternative<Released>(outcome)) return "released";
+  const auto isTriedAgain = std::holds_alternative<Retry>(outcome) && attempt.claim.attempt < attempt.claim.maxAttempts;
+  return isTriedAgain ? "retried" : "failed";
+}
+
 std::string newWorkerId() {
   char digits[16];
   std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(std::random_device()()));
@@ -56,7 +65,10 @@ void WorkerRuntime::open() {
 }
 
 Executor::Options WorkerRuntime::executorOptions() {
-  const auto report = [this](const AttemptPtr& attempt, const Outcome& outcome) { reporter_->report(attempt, outcome); };
+  const auto report = [this](const AttemptPtr& attempt, const Outcome& outcome) {
+    ended_[describeEnd(*attempt, outcome)]++;
+    reporter_->report(attempt, outcome);
+  };
   return {loop_, slots_, tasks_, side_, settings_.maxResultBytes, report, logger_};
 }
 
@@ -131,6 +143,7 @@ std::string WorkerRuntime::describe() const {
                      {"concurrency", settings_.concurrency},
                      {"running", slots_.taken()},
                      {"types", types},
+                     {"attempts", ended_},
                      {"startedAt", startedAt_}});
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -65,6 +67,9 @@ class WorkerRuntime {
   std::vector<std::unique_ptr<LeaseKeeper>> keepers_;
   std::vector<std::unique_ptr<ControlListener>> controls_;
   std::vector<std::unique_ptr<Heartbeat>> heartbeats_;
+  /** How many attempts ended how, since the start. */
+  std::map<std::string, std::int64_t> ended_{
+      {"completed", 0}, {"retried", 0}, {"failed", 0}, {"released", 0}, {"lost", 0}};
   bool isStopping_ = false;
   /** How many handlers went on after the stop; -1 before. */
   int leftRunning_ = -1;

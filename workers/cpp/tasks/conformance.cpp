@@ -100,7 +100,8 @@ Json describe(Context& context) {
           {"attempt", context.attempt()},
           {"maxAttempts", context.maxAttempts()},
           {"queue", context.queue()},
-          {"ownerId", context.ownerId()}};
+          {"ownerId", context.ownerId()},
+          {"traceparent", context.traceparent().empty() ? Json() : Json(context.traceparent())}};
 }
 
 Json big(Context& context) {

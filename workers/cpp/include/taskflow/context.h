@@ -52,6 +52,8 @@ class Context {
    * `status`, and `result` (null and `isOmitted` where all together were too large) or `error`.
    */
   nlohmann::json parents() const;
+  /** W3C Trace Context, for what the handler asks elsewhere; empty where its task is not traced. */
+  const std::string& traceparent() const;
 
   /**
    * Stops when going on is pointless; stopReason() says why. A handler that ends soon after loses nothing. Callbacks that are

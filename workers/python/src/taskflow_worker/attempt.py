@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from .claim import Claim
 from .errors import StopReason
 from .lanes import Shard
 from .outcome import RELEASED, Outcome
+from .spans import AttemptSpan
 
 
 class Attempt:
@@ -27,6 +29,8 @@ class Attempt:
         "task",
         "is_in_thread",
         "line_count",
+        "span",
+        "claimed_at",
         "_on_settled",
     )
 
@@ -46,7 +50,15 @@ class Attempt:
         """A thread works on it, be it settled or not."""
         self.line_count = 0
         """Log lines so far."""
+        self.span: AttemptSpan | None = None
+        """Where its task is traced, and spans can be made."""
+        self.claimed_at = time.monotonic()
         self._on_settled = on_settled
+
+    @property
+    def traceparent(self) -> str | None:
+        """W3C Trace Context that its handler passes on; None where its task is not traced."""
+        return self.span.traceparent if self.span is not None else self.claim.traceparent
 
     def settle(self, outcome: Outcome) -> None:
         """Says how it ended. The first to do so decides: the handler, its deadline, the loss of its lease, or the shutdown."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from .claim import Claim, to_claims
 from .lanes import Lane, Shard
+from .observer import Observer
 from .shard_source import ShardSource
 from .slots import ClaimSlots
 
@@ -41,6 +42,7 @@ class ClaimLoop:
         accept: Callable[[Shard, list[Claim]], None],
         on_claimed: Callable[[], None],
         on_recovered: Callable[[Shard], None],
+        observer: Observer,
     ) -> None:
         self._worker_id = worker_id
         self._queues = queues
@@ -51,6 +53,7 @@ class ClaimLoop:
         self._accept = accept
         self._on_claimed = on_claimed
         self._on_recovered = on_recovered
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._claims: set[asyncio.Task[None]] = set()
         self._passing: set[asyncio.Task[None]] = set()
@@ -122,6 +125,7 @@ class ClaimLoop:
         return None
 
     async def _claim_from(self, source: ShardSource, limit: int, is_low_first: bool) -> None:
+        started_at = self._loop.time()
         try:
             claims = await self._claim(source.shard, limit, is_low_first)
         except Exception as error:
@@ -131,6 +135,7 @@ class ClaimLoop:
             source.fail_claim()
         else:
             self._slots.unreserve(limit)
+            self._observer.claimed(len(claims), self._loop.time() - started_at)
             self._accept(source.shard, claims)
             if source.has_failed:
                 self._on_recovered(source.shard)
@@ -141,8 +146,9 @@ class ClaimLoop:
     async def _claim(self, shard: Shard, limit: int, is_low_first: bool) -> list[Claim]:
         low_first = "1" if is_low_first else "0"
         queues, types = ",".join(self._queues), ",".join(self._types)
+        # The last one asks for traces.
         return to_claims(
-            await shard.call("claim", self._worker_id, limit, self._lease_ms, low_first, queues, types)
+            await shard.call("claim", self._worker_id, limit, self._lease_ms, low_first, queues, types, "1")
         )
 
     async def _pass_on(self, shard: Shard) -> None:

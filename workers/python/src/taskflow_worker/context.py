@@ -47,6 +47,14 @@ class Context:
         return self._attempt.claim.queue
 
     @property
+    def traceparent(self) -> str | None:
+        """W3C Trace Context, for what the handler asks elsewhere; None where its task is not traced.
+
+        With ``opentelemetry-api``, it is that of the attempt's own span, which is also the current one.
+        """
+        return self._attempt.traceparent
+
+    @property
     def parents(self) -> Mapping[str, Any]:
         """What became of the tasks that it waited for, by their names in the flow, or their ids.
 

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,7 @@ class Executor:
         return definition, Context(attempt, payload, self._side)
 
     def _start_coroutine(self, attempt: Attempt, definition: TaskDefinition, context: Context) -> None:
-        task = self._loop.create_task(_call(definition, context))
+        task = self._loop.create_task(_call(attempt, definition, context))
         attempt.task = task
         self._coroutines.add(task)
         task.add_done_callback(partial(self._on_coroutine_ended, attempt))
@@ -115,7 +116,9 @@ class Executor:
     def _run_in_thread(self, attempt: Attempt, definition: TaskDefinition, context: Context) -> None:
         end: Outcome | BaseException
         try:
-            end = outcome_of_result(definition.handler(context.payload, context), self._max_result_bytes)
+            with _active(attempt):
+                returned = definition.handler(context.payload, context)
+            end = outcome_of_result(returned, self._max_result_bytes)
         except BaseException as error:  # Whatever it is, SystemExit too, is the handler's end and not the worker's.
             end = error
         with self._lock:
@@ -169,12 +172,20 @@ class Executor:
         self._settle(attempt, outcome_of_stop(StopReason.TIMEOUT, attempt.claim.timeout_ms))
 
 
-async def _call(definition: TaskDefinition, context: Context) -> Any:
+async def _call(attempt: Attempt, definition: TaskDefinition, context: Context) -> Any:
     try:
-        return await definition.handler(context.payload, context)
+        with _active(attempt):
+            return await definition.handler(context.payload, context)
     except (SystemExit, KeyboardInterrupt) as error:
         # They would end the event loop, and the worker with it.
         raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+
+
+_NO_SPAN = nullcontext()
+
+
+def _active(attempt: Attempt) -> AbstractContextManager[None]:
+    return _NO_SPAN if attempt.span is None else attempt.span.active()
 
 
 def _log_failure(attempt: Attempt, outcome: Failed) -> None:
@@ -187,4 +198,5 @@ def _log_failure(attempt: Attempt, outcome: Failed) -> None:
     }
     if "code" in outcome.failure:
         fields["code"] = outcome.failure["code"]
-    _logger.info("task failed: %s", outcome.failure["message"], extra=fields)
+    # Without its message, which may hold what users sent: that is kept with the task.
+    _logger.info("task failed", extra=fields)

@@ -31,7 +31,10 @@ def run_process(worker: Worker) -> None:
     except SettingsError as error:
         exit_with(str(error))
     configure_logging(settings.log_level)
-    asyncio.run(_serve(worker, settings))
+    try:
+        asyncio.run(_serve(worker, settings))
+    except SettingsError as error:
+        exit_with(str(error))
 
 
 def exit_with(message: str) -> NoReturn:

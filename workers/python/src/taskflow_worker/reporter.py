@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from .attempt import Attempt
 from .encoding import to_json
 from .lanes import Shard
+from .observer import Observer
 from .outbox import Entry, Outbox
 from .outcome import Completed, Failed, Outcome
 from .side_reporter import SideReporter
@@ -27,8 +29,17 @@ class Reporter:
     ``on_step`` is told when slots were freed, or when waiting for them became pointless.
     """
 
-    def __init__(self, *, worker_id: str, slots: Slots, side: SideReporter, on_step: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        slots: Slots,
+        side: SideReporter,
+        on_step: Callable[[], None],
+        observer: Observer | None = None,
+    ) -> None:
         self._worker_id = worker_id
+        self._observer = observer or Observer()
         self._slots = slots
         self._side = side
         self._on_step = on_step
@@ -77,9 +88,11 @@ class Reporter:
 
     async def _send(self, shard: Shard, function: str, entries: Sequence[Entry]) -> Collection[str]:
         await self._side.flush(shard, [entry.attempt for entry in entries])
+        started_at = time.monotonic()
         lost: list[str] = await shard.call(
             function, self._worker_id, *(arg for entry in entries for arg in entry.args)
         )
+        self._observer.reported(len(entries), len(lost), time.monotonic() - started_at)
         return lost
 
     def _free(self, entries: Sequence[Entry], lost_ids: Collection[str]) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -21,11 +22,13 @@ from .executor import Executor
 from .heartbeat import Heartbeat
 from .lanes import Lane, Shard, open_lanes
 from .lease_keeper import LeaseKeeper
-from .outcome import RELEASED
+from .observer import Observer
+from .outcome import RELEASED, Completed, Failed, Outcome
 from .reporter import Reporter
 from .settings import Settings
 from .side_reporter import SideReporter
 from .slots import ClaimSlots, QueueSlots, Slots
+from .spans import start_span
 from .task import TaskDefinition
 from .version import VERSION
 
@@ -33,6 +36,7 @@ _logger = logging.getLogger(__name__)
 
 _STOP_GRACE_SECONDS = 0.5
 """How long handlers may take to end once they are told to stop at a shutdown, so that two runs do not overlap."""
+_PING_SECONDS = 2.0
 _FLUSH_SECONDS = 3.0
 """How long a shutdown waits for Redis to take the last outcomes. What it does not take is run again."""
 
@@ -43,19 +47,21 @@ class Runtime:
     Made inside a running event loop.
     """
 
-    def __init__(self, tasks: Mapping[str, TaskDefinition], settings: Settings) -> None:
+    def __init__(self, tasks: Mapping[str, TaskDefinition], settings: Settings, observer: Observer) -> None:
+        self._observer = observer
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._is_stopping = False
+        self._ended = dict.fromkeys(("completed", "retried", "failed", "released", "lost"), 0)
         self._types = list(tasks)
         self._lanes = open_lanes(settings)
         shards = [shard for lane in self._lanes for shard in lane.shards]
         self._slots = Slots(settings.concurrency, on_freed=self._wake)
         self._side = SideReporter(shards)
         self._reporter = Reporter(
-            worker_id=self.worker_id, slots=self._slots, side=self._side, on_step=self._wake
+            worker_id=self.worker_id, slots=self._slots, side=self._side, on_step=self._wake, observer=observer
         )
         self._executor = Executor(
             tasks, slots=self._slots, side=self._side, max_result_bytes=settings.max_result_bytes
@@ -76,6 +82,13 @@ class Runtime:
     def running(self) -> int:
         """How many tasks it holds: running, or ended and not yet reported."""
         return self._slots.taken
+
+    async def check(self) -> Mapping[str, str]:
+        """Whether both lanes answer, each with ``ok`` or what is wrong; takes two seconds at most."""
+        if self._is_stopping:
+            return {"process": "stopping"}
+        high, low = await asyncio.gather(*(_ping(lane) for lane in self._lanes))
+        return {"redisHigh": high, "redisLow": low}
 
     @property
     def strays(self) -> int:
@@ -136,17 +149,27 @@ class Runtime:
             accept=self._accept,
             on_claimed=self._wake,
             on_recovered=lambda shard: self._heartbeats[shard.lane].beat(),
+            observer=self._observer,
         )
 
     def _accept(self, shard: Shard, claims: list[Claim]) -> None:
         for claim in claims:
-            attempt = Attempt(claim, shard, self._reporter.report)
+            attempt = Attempt(claim, shard, self._on_settled)
+            attempt.span = start_span(claim, self.worker_id)
             self._slots.take(attempt)
             if self._is_stopping:
                 attempt.settle(RELEASED)
             else:
                 # After this turn, so that the next claim is on its way before handlers use the processor.
                 self._loop.call_soon(self._executor.start, attempt)
+
+    def _on_settled(self, attempt: Attempt, outcome: Outcome) -> None:
+        how = describe_end(attempt, outcome)
+        self._ended[how] += 1
+        self._observer.ended(attempt.claim.type, how, time.monotonic() - attempt.claimed_at)
+        if attempt.span is not None:
+            attempt.span.end(how, outcome.failure.get("code", "Error") if isinstance(outcome, Failed) else None)
+        self._reporter.report(attempt, outcome)
 
     def _open_control(self, lane: Lane) -> ControlListener:
         return ControlListener(
@@ -182,9 +205,29 @@ class Runtime:
                 "queues": self._settings.queues,
                 "concurrency": self._settings.concurrency,
                 "running": self.running,
+                "attempts": self._ended,
                 "startedAt": self._started_at,
             }
         )
+
+
+def describe_end(attempt: Attempt, outcome: Outcome) -> str:
+    """How an attempt ended, in a word."""
+    if attempt.is_lost:
+        return "lost"
+    if isinstance(outcome, Completed):
+        return "completed"
+    if not isinstance(outcome, Failed):
+        return "released"
+    return "retried" if outcome.may_retry and attempt.claim.attempt < attempt.claim.max_attempts else "failed"
+
+
+async def _ping(lane: Lane) -> str:
+    try:
+        await asyncio.wait_for(lane.redis.ping(), _PING_SECONDS)
+    except Exception:
+        return "cannot be reached"
+    return "ok"
 
 
 async def _quietly_extend(keeper: LeaseKeeper) -> None:

@@ -58,6 +58,9 @@ class Settings:
     shutdown_grace_ms: int = 10_000
     """How long running tasks may go on after SIGTERM; the rest is handed back."""
     log_level: str = "info"
+    metrics_port: int | None = None
+    """Where the process answers ``/healthz``, ``/readyz`` and ``/metrics``; None: nowhere."""
+    metrics_host: str = "127.0.0.1"
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -83,6 +86,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         heartbeat_interval_ms=round(reader.number("HEARTBEAT_INTERVAL_SECONDS", 30, 0.1, 3_600) * 1_000),
         shutdown_grace_ms=reader.whole("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
         log_level=reader.one_of("LOG_LEVEL", "info", _LOG_LEVELS),
+        metrics_port=reader.whole_or_none("METRICS_PORT", 0, 65_535),
+        metrics_host=reader.text("METRICS_HOST", "127.0.0.1"),
     )
     if reader.problems:
         raise SettingsError("\n".join(reader.problems))
@@ -144,6 +149,9 @@ class _Reader:
         if value != int(value):
             self.problems.append(f"{name}: must be a whole number")
         return int(value)
+
+    def whole_or_none(self, name: str, least: int, most: int) -> int | None:
+        return self.whole(name, least, least, most) if name in self._values else None
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
         try:

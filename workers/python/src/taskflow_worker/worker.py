@@ -12,6 +12,7 @@ from .process import run_process
 from .runtime import Runtime
 from .settings import Settings, load_settings, parse_queues
 from .task import Handler, TaskDefinition, define_task
+from .watch import Watch
 
 _H = TypeVar("_H", bound=Handler)
 
@@ -105,15 +106,19 @@ class Worker:
     async def serve(self, settings: Settings | None = None) -> None:
         """Runs tasks inside an event loop until ``stop`` is called, then shuts down in order.
 
-        Raises ValueError when it has no task types, and SettingsError.
+        Raises ValueError when it has no task types, and SettingsError, also where it cannot listen on METRICS_PORT.
         """
         if not self._tasks:
             raise ValueError("a worker needs at least one task type")
         used = settings or self.load_settings()
         self._stopping = asyncio.Event()
-        self._runtime = Runtime(self._tasks, used)
+        watch = Watch(used)
+        await watch.start()
+        self._runtime = Runtime(self._tasks, used, watch.observer)
+        watch.runtime = self._runtime
         await self._stopping.wait()
         await self._runtime.stop(used.shutdown_grace_ms)
+        watch.close()
 
     def stop(self) -> None:
         """Begins the shutdown; called in the event loop. Calling it again changes nothing."""

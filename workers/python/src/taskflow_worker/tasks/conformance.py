@@ -105,6 +105,7 @@ async def _context(payload: Any, ctx: Context) -> Any:
         "maxAttempts": ctx.max_attempts,
         "queue": ctx.queue,
         "ownerId": ctx.owner_id,
+        "traceparent": ctx.traceparent,
     }
 
 
