@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { request } from '../../src/local/graphql-client.ts';
-import type { Dashboard } from './dashboard.ts';
+import { type Dashboard, logIn } from './dashboard.ts';
 
 /** Whoever is logged in in a browser, as a program of theirs. */
 export interface Visitor {
@@ -38,4 +39,30 @@ export const openSecondBrowser = async (dashboard: Dashboard, page: Page, addres
   await other.addInitScript(`localStorage.setItem('taskflow.session', ${JSON.stringify(session)})`);
   await other.goto(address);
   return other;
+};
+
+/** Somebody who was made an admin, and has logged in since: on the overview. */
+export const newAdmin = async (
+  dashboard: Dashboard,
+  options: Parameters<Dashboard['newUser']>[0] = {},
+): Promise<Page> => {
+  const page = await dashboard.newUser(options);
+  const { ownerId } = await visitorOf(dashboard, page);
+  const { username } = await dashboard.system.app.database.user.update({
+    where: { id: ownerId },
+    data: { isAdmin: true },
+  });
+  await page.evaluate('localStorage.clear()');
+  await page.goto('/login');
+  await logIn(page, username);
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  const { graphql } = await visitorOf(dashboard, page);
+  const isKnown = (): Promise<boolean> =>
+    graphql('{ auditLog(first: 1) { edges { cursor } } }').then(
+      () => true,
+      () => false,
+    );
+  // An api notices within a second.
+  await expect.poll(isKnown, { timeout: 10_000 }).toBe(true);
+  return page;
 };

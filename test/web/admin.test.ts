@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dashboard, expectAccessible, logIn, openDashboard } from '../support/dashboard.ts';
-import { visitorOf } from '../support/visitor.ts';
+import { type Dashboard, expectAccessible, openDashboard } from '../support/dashboard.ts';
+import { newAdmin, visitorOf } from '../support/visitor.ts';
 
 let dashboard: Dashboard;
 
@@ -10,35 +10,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => dashboard[Symbol.asyncDispose]());
 
-const overview = (page: Page) => page.getByRole('heading', { level: 1, name: 'Overview' });
 const entries = (page: Page) => page.getByRole('table', { name: 'Audit log' }).locator('tbody tr');
-
-/** Somebody who was made an admin, and has logged in since. */
-const newAdmin = async (options = {}): Promise<Page> => {
-  const page = await dashboard.newUser(options);
-  const { ownerId } = await visitorOf(dashboard, page);
-  const { username } = await dashboard.system.app.database.user.update({
-    where: { id: ownerId },
-    data: { isAdmin: true },
-  });
-  await page.evaluate('localStorage.clear()');
-  await page.goto('/login');
-  await logIn(page, username);
-  await overview(page).waitFor();
-  const { graphql } = await visitorOf(dashboard, page);
-  const isKnown = (): Promise<boolean> =>
-    graphql('{ auditLog(first: 1) { edges { cursor } } }').then(
-      () => true,
-      () => false,
-    );
-  // An api notices within a second.
-  await expect.poll(isKnown, { timeout: 10_000 }).toBe(true);
-  return page;
-};
 
 describe('the audit log', () => {
   test('is there for admins, and not for users', async () => {
-    const page = await newAdmin();
+    const page = await newAdmin(dashboard);
     await page.getByRole('link', { name: 'Admin' }).click();
     await entries(page).filter({ hasText: 'Logged in' }).first().waitFor();
     await expectAccessible(page);
@@ -51,7 +27,7 @@ describe('the audit log', () => {
   });
 
   test('is filtered, and the filter stands in the address', async () => {
-    const page = await newAdmin();
+    const page = await newAdmin(dashboard);
     const { graphql, ownerId } = await visitorOf(dashboard, page);
     await graphql('mutation { createApiKey(input: { name: "made by an admin" }) { secret } }');
     await page.goto('/admin');
@@ -72,7 +48,7 @@ describe('the audit log', () => {
   });
 
   test('says that an id is none, and shows what somebody did at a press on their name', async () => {
-    const page = await newAdmin();
+    const page = await newAdmin(dashboard);
     await page.goto('/admin?actorId=nobody');
     await page.getByText('where.actorId must be a UUID.').waitFor();
     await page.goto('/admin');
@@ -81,7 +57,7 @@ describe('the audit log', () => {
   });
 
   test('has any number of pages', async () => {
-    const page = await newAdmin();
+    const page = await newAdmin(dashboard);
     const action = 'QUEUE_PAUSED';
     await dashboard.system.app.database.auditEntry.createMany({
       data: Array.from({ length: 150 }, (_, index) => ({
@@ -99,7 +75,7 @@ describe('the audit log', () => {
   });
 
   test('fits a phone', async () => {
-    const page = await newAdmin({ viewport: { width: 360, height: 740 } });
+    const page = await newAdmin(dashboard, { viewport: { width: 360, height: 740 } });
     await page.goto('/admin');
     await entries(page).first().waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dashboard, expectAccessible, openDashboard } from '../support/dashboard.ts';
-import { openSecondBrowser, visitorOf } from '../support/visitor.ts';
+import { newAdmin, openSecondBrowser, visitorOf } from '../support/visitor.ts';
 
 let dashboard: Dashboard;
 
@@ -82,6 +82,19 @@ describe('the graph of a flow', () => {
     expect(dashboard.faults()).toEqual([]);
   });
 
+  test('is live for an admin, too, whosever it is', async () => {
+    const page = await dashboard.newUser();
+    const id = await submitFlow(page, 'of a user', fetchBooks);
+    const admin = await newAdmin(dashboard);
+    await admin.goto(`/flows/${id}`);
+    await node(admin, 'report', 'Waiting').waitFor();
+    await page.goto(`/flows/${id}`);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Cancel what has not ended' }).click();
+    await node(admin, 'report', 'Cancelled').waitFor();
+    expect(dashboard.faults()).toEqual([]);
+  });
+
   test('is walked by keyboard alone, and leads to the page of a task', async () => {
     const page = await dashboard.newUser();
     const id = await submitFlow(page, 'by keyboard', fetchBooks);
@@ -110,6 +123,30 @@ describe('the graph of a flow', () => {
     expect(await page.evaluate('document.activeElement.dataset.name')).toBe('fetch');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/tasks/*');
+  });
+
+  test('draws no line through a task', async () => {
+    const page = await dashboard.newUser();
+    const id = await submitFlow(page, 'many lines', [
+      ...fetchBooks,
+      { name: 'clean', type: 'echo', dependsOn: ['fetch'] },
+      { name: 'index', type: 'echo', dependsOn: ['clean', 'profile'] },
+      { name: 'mail', type: 'echo', dependsOn: ['index', 'clean', 'fetch'] },
+    ]);
+    await page.goto(`/flows/${id}`);
+    await node(page, 'mail', 'Waiting').waitFor();
+    const crossings = await page.evaluate(`(() => {
+      const origin = document.querySelector('path[data-status]').ownerSVGElement.getBoundingClientRect();
+      const boxes = [...document.querySelectorAll('[data-name]')].map((node) => node.getBoundingClientRect());
+      const paths = [...document.querySelectorAll('path[data-status]')];
+      const isInside = ({ x, y }) => boxes.some(({ left, right, top, bottom }) =>
+        x + origin.left > left + 1 && x + origin.left < right - 1 && y + origin.top > top + 1 && y + origin.top < bottom - 1);
+      return paths.map((path) => {
+        const length = path.getTotalLength();
+        return Array.from({ length: 100 }, (_, step) => path.getPointAtLength((length * step) / 99)).filter(isInside).length;
+      });
+    })()`);
+    expect(crossings).toEqual(new Array(10).fill(0));
   });
 
   test('has a table beside it, with the same tasks', async () => {

@@ -2,6 +2,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { useFreshQuery } from '../live/use-fresh-query.ts';
 import { useChangesCursor } from '../live/use-task-now.ts';
+import { useSession } from '../session/session.ts';
 import { Button, buttonClass } from '../ui/button.tsx';
 import { Page, Panel } from '../ui/page.tsx';
 import { PlainTable } from '../ui/plain-table.tsx';
@@ -11,7 +12,7 @@ import { exactTime, RelativeTime } from '../ui/time.tsx';
 import { CancelFlowDialog, RetryFlowDialog } from './flow-dialogs.tsx';
 import { FlowGraph } from './flow-graph.tsx';
 import { countByStatus, type Flow, type FlowTask, retryable, unfinished, useFlowTasks } from './flow-tasks.ts';
-import { FlowDocument } from './flows.generated.ts';
+import { FlowDocument, FlowOwnerDocument } from './flows.generated.ts';
 import styles from './flows.module.css';
 
 /** Larger ones are a table only: nobody finds anything in such a picture, and laying it out takes long. */
@@ -19,27 +20,23 @@ const MOST_DRAWN = 300;
 
 export const FlowPage = () => {
   const { id } = useParams({ from: '/signed-in/flows/$id' });
-  const cursor = useChangesCursor();
-  const [{ data, error }, refresh] = useFreshQuery({
-    query: FlowDocument,
-    variables: { id },
-    pause: cursor === undefined,
-  });
-  if (error && !data) {
-    return (
-      <Frame>
-        <ErrorState error={error} onRetry={refresh} />
-      </Frame>
-    );
-  }
-  if (!data || cursor === undefined) {
-    return (
-      <Frame>
-        <Loading />
-      </Frame>
-    );
-  }
-  return data.flow ? <Found key={id} flow={data.flow} cursor={cursor} /> : <Missing />;
+  const isAdmin = useSession()?.user.isAdmin ?? false;
+  return isAdmin ? <OfAnybody key={id} id={id} /> : <Followed key={id} id={id} ownerId={undefined} />;
+};
+
+/** An admin sees everybody's flows. Changes are followed by owner, so whose it is has to be known first. */
+const OfAnybody = ({ id }: { id: string }) => {
+  const [{ data, error }, refresh] = useFreshQuery({ query: FlowOwnerDocument, variables: { id } });
+  if (!data) return <Frame>{error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />}</Frame>;
+  return data.flow ? <Followed id={id} ownerId={data.flow.tasks[0]?.task?.ownerId} /> : <Missing />;
+};
+
+const Followed = ({ id, ownerId }: { id: string; ownerId: string | undefined }) => {
+  const cursor = useChangesCursor(ownerId);
+  const pause = cursor === undefined;
+  const [{ data, error }, refresh] = useFreshQuery({ query: FlowDocument, variables: { id }, pause });
+  if (!data || pause) return <Frame>{error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />}</Frame>;
+  return data.flow ? <Found flow={data.flow} cursor={cursor} ownerId={ownerId} /> : <Missing />;
 };
 
 const Frame = ({ children }: { children: ReactNode }) => <Page title="Flow">{children}</Page>;
@@ -60,8 +57,14 @@ const Missing = () => (
   </Frame>
 );
 
-const Found = ({ flow, cursor }: { flow: Flow; cursor: string }) => {
-  const tasks = useFlowTasks(flow, cursor);
+interface FoundProps {
+  flow: Flow;
+  cursor: string;
+  ownerId: string | undefined;
+}
+
+const Found = ({ flow, cursor, ownerId }: FoundProps) => {
+  const tasks = useFlowTasks(flow, cursor, ownerId);
   return (
     <Page title={flow.name} actions={<Actions tasks={tasks} />}>
       <div className={styles.summary}>

@@ -18,11 +18,17 @@ export interface FlowTask {
 /** Values that the API takes in one filter. */
 export const MOST_IDS = 500;
 
-/** The tasks of a flow, which go on by themselves, by one subscription. */
-export const useFlowTasks = ({ tasks }: Flow, cursor: string): FlowTask[] => {
+/**
+ * The tasks of a flow, which go on by themselves, by one subscription.
+ *
+ * @param cursor of its owner
+ * @param ownerId where it is somebody else's
+ */
+export const useFlowTasks = ({ tasks }: Flow, cursor: string, ownerId: string | undefined): FlowTask[] => {
   const ids = useMemo(() => tasks.flatMap(({ task }) => task?.id ?? []), [tasks]);
   // Of a larger flow, all tasks are watched and those of others are passed over.
-  const now = useTaskNow(ids.length <= MOST_IDS ? { ids } : {}, ids.length > 0 ? cursor : undefined);
+  const where = { ...(ids.length <= MOST_IDS && { ids }), ...(ownerId !== undefined && { ownerId }) };
+  const now = useTaskNow(where, ids.length > 0 ? cursor : undefined);
   return useMemo(
     () =>
       tasks.map(({ name, dependsOn, task }) => ({

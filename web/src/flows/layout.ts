@@ -42,28 +42,34 @@ export const layoutFlow = async (tasks: readonly GraphTask[]): Promise<FlowLayou
   }
   layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
-  const places = tasks.map(({ name }) => {
-    const { x, y } = graph.node(name) as Placed;
-    return [name, { x: x - NODE.width / 2, y: y - NODE.height / 2 }] as const;
+  const centres = new Map(tasks.map(({ name }) => [name, graph.node(name) as Placed]));
+  const columns = new Set([...centres.values()].map(({ x }) => Math.round(x)));
+  const edges = graph.edges().map((edge) => {
+    const { points } = graph.edge(edge) as { points: Placed[] };
+    const between = points.slice(1, -1).filter(({ x }) => columns.has(Math.round(x)));
+    return { from: edge.v, to: edge.w, path: line(centres.get(edge.v), between, centres.get(edge.w)) };
   });
-  const edges = graph.edges().map((edge) => ({
-    from: edge.v,
-    to: edge.w,
-    path: curve((graph.edge(edge) as { points: Placed[] }).points),
-  }));
-  return { width, height, places: new Map(places), edges };
+  const places = new Map([...centres].map(([name, { x, y }]) => [name, { x: x - HALF, y: y - NODE.height / 2 }]));
+  return { width, height, places, edges };
 };
 
-/** A line through points, with its corners rounded: each point between bends from the middle before it to the one after it. */
-const curve = (points: readonly Placed[]): string => {
-  const [first, ...rest] = points;
-  const last = rest.pop();
-  if (!first || !last) return '';
-  const bends = rest.map((point, index) => {
-    const next = rest[index + 1] ?? last;
-    return `Q${round(point.x)} ${round(point.y)} ${round((point.x + next.x) / 2)} ${round((point.y + next.y) / 2)}`;
-  });
-  return `M${round(first.x)} ${round(first.y)} ${bends.join(' ')} L${round(last.x)} ${round(last.y)}`;
+const HALF = NODE.width / 2;
+
+/**
+ * A line from the right side of a task to the left side of another. It bends between the columns only, and goes straight
+ * through those that it passes, where the layout has left it a place: so it crosses no task.
+ */
+const line = (from: Placed | undefined, between: readonly Placed[], to: Placed | undefined): string => {
+  if (!from || !to) return '';
+  let path = `M${round(from.x + HALF)} ${round(from.y)}`;
+  let last = { x: from.x + HALF, y: from.y };
+  for (const { x, y } of [...between, to]) {
+    const middle = round((last.x + x - HALF) / 2);
+    path += ` C${middle} ${round(last.y)} ${middle} ${round(y)} ${round(x - HALF)} ${round(y)}`;
+    last = { x: x + HALF, y };
+    if (x !== to.x) path += ` H${round(last.x)}`;
+  }
+  return path;
 };
 
 const round = (value: number): number => Math.round(value * 10) / 10;

@@ -15,7 +15,7 @@ const POSITIONS: Record<string, { variable: string; field: string }> = {
 
 /** Codes after which a subscription may come back, with the same position. */
 const PASSING = new Set(['UNAVAILABLE', 'SLOW_CONSUMER', 'RATE_LIMITED']);
-const RETRY_MS = 2_000;
+export const RETRY_MS = 2_000;
 
 /** The variables with which a subscription goes on after `data`. */
 export const advance = (variables: Variables, data: Data | null | undefined): Variables => {
@@ -72,8 +72,8 @@ export const subscribeResumably = (
   };
 };
 
-/** @returns undefined for an error that will not pass, and for none */
-const waitAfter = (errors: unknown): number | undefined => {
+/** How long until it is worth another try, in ms. @returns undefined for an error that will not pass, and for none */
+export const waitAfter = (errors: unknown): number | undefined => {
   if (!Array.isArray(errors)) return undefined;
   const extensions = errors[0]?.extensions as { code?: string; retryAfter?: number } | undefined;
   if (!PASSING.has(extensions?.code ?? '')) return undefined;

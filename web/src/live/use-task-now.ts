@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import type { TaskWhere } from '../schema.generated.ts';
+import { RETRY_MS, waitAfter } from './resume.ts';
 import { TaskChangesCursorDocument, TaskNowDocument, type TaskNowSubscription } from './task-now.generated.ts';
 import { useFeed } from './use-feed.ts';
 
@@ -14,10 +15,23 @@ const NONE: ReadonlyMap<string, TaskNow> = new Map();
 /**
  * From where to follow tasks that are loaded once it is known: nothing is missed in between.
  *
+ * @param ownerId whose; others' are for admins. Default: one's own
  * @returns undefined until it is known
  */
-export const useChangesCursor = (): string | undefined => {
-  const [{ data }] = useQuery({ query: TaskChangesCursorDocument, requestPolicy: 'network-only' });
+export const useChangesCursor = (ownerId?: string): string | undefined => {
+  const variables = { ownerId: ownerId ?? null };
+  const [{ data, error }, ask] = useQuery({
+    query: TaskChangesCursorDocument,
+    variables,
+    requestPolicy: 'network-only',
+  });
+  // The page waits for it: an error that passes is tried again, as a subscription would be.
+  useEffect(() => {
+    const waitMs = error && (error.networkError ? RETRY_MS : waitAfter(error.graphQLErrors));
+    if (waitMs === undefined) return;
+    const timer = setTimeout(() => ask({ requestPolicy: 'network-only' }), waitMs);
+    return () => clearTimeout(timer);
+  }, [error, ask]);
   const first = useRef<string>(undefined);
   first.current ??= data?.taskChangesCursor;
   return first.current;

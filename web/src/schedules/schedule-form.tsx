@@ -97,7 +97,7 @@ const Times = ({ schedule, errorOf }: FieldsProps) => {
         spellCheck={false}
         value={cron}
         onChange={({ target }) => setCron(target.value)}
-        hint="minute, hour, day of month, month, day of week: “30 2 * * MON-FRI”; or @hourly, @daily, @weekly"
+        hint="minute, hour, day of month, month, day of week: “30 2 * * MON-FRI”; or @hourly, @daily, @weekly. Six fields have seconds before them."
         error={errorOf('cron')}
       />
       <TextField
@@ -149,7 +149,7 @@ const TaskFields = ({ schedule, errorOf }: FieldsProps) => {
           />
         )}
       </Field>
-      <details className={styles.more}>
+      <details>
         <summary>More: queue, priority, attempts, tags</summary>
         <MoreFields schedule={schedule} errorOf={errorOf} />
       </details>
