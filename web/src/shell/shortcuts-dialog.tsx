@@ -6,9 +6,11 @@ import { setSingleKeys, useSingleKeys } from './shortcuts.ts';
 const OTHERS = [
   ['Ctrl K', 'Go to a page, or do something'],
   ['?', 'This help'],
-  ['↑ ↓', 'In a table: from row to row'],
+  ['↑ ↓ j k', 'In a table: from row to row'],
   ['Enter', 'In a table: open the row'],
-  ['Space', 'In a table: select the row'],
+  ['Space x', 'In a table: select the row'],
+  ['Shift ↑ ↓', 'In a table: select all rows on the way'],
+  ['/', 'In the list of tasks: filter'],
 ] as const;
 
 export const ShortcutsDialog = ({ onClose }: { onClose: () => void }) => {
