@@ -36,10 +36,11 @@ export const useTask = (id: string): LiveTask => {
     (last: number | undefined, { taskChanges: { event } }) =>
       event.taskId === id ? Math.max(last ?? 0, event.seq) : (last ?? 0),
   );
-  const shownSeq = task?.events.at(-1)?.seq ?? 0;
+  const shown = task?.events.at(-1);
   return {
     task,
-    isMoving: task ? !hasEnded(task.status) || lastSeq > shownSeq : false,
+    // A change brings the status alone, and may be here first: the result comes with the transitions.
+    isMoving: task ? !hasEnded(task.status) || shown?.status !== task.status || lastSeq > shown.seq : false,
     error,
     load: () => ask({ requestPolicy: 'network-only' }),
   };
