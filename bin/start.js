@@ -136,6 +136,8 @@ const main = async ([name = 'up', ...args]) => {
     install,
     // Benchmarks compare with other task queues, which nothing else needs. Their tests run them, too.
     () => (name === 'bench' || name === 'test' ? install(join(ROOT, 'bench')) : 0),
+    // Charts are rendered by the real Helm.
+    () => (name === 'test' ? install(join(ROOT, 'test', 'deploy', 'tools')) : 0),
     // Its types are checked with its packages, also when it is built already.
     () => (name === 'test' ? install(WEB) : 0),
     () => (name === 'bench' ? 0 : prepareDashboard()),
