@@ -1,19 +1,25 @@
 import { TaskFlowError } from '../errors.ts';
+import type { PausableSource, SourceListener } from './pausable-source.ts';
 
 /** What may wait for one subscriber, in characters: results of tasks may have a million each. */
 const MAX_SIZE = 64 * 1024 * 1024;
 /** What `drain` gives at once, in characters. */
 const DRAIN_SIZE = 1024 * 1024;
+/** Shared by all that are empty: there are many, and most always are. */
+const NOTHING: never[] = [];
 
 /**
  * A bounded queue between a feed, which never waits, and one subscriber, who may. A subscriber that falls further behind
  * than the limits is cut off with SLOW_CONSUMER instead of filling the server's memory; it can resume.
+ *
+ * It is read with `next`, or listened to: that takes no promise for each message.
  */
-export class Mailbox<T> implements AsyncIterableIterator<T> {
+export class Mailbox<T> implements PausableSource<T>, AsyncIterableIterator<T> {
   readonly #limit: number;
   readonly #onClose: () => void;
   readonly #sizeOf: (message: T) => number;
-  #messages: T[] = [];
+  #listener: SourceListener<T> | undefined;
+  #messages: T[] = NOTHING;
   #head = 0;
   #size = 0;
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | undefined;
@@ -33,7 +39,9 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
 
   push(message: T): void {
     if (this.#isClosed) return;
-    if (this.#waiting) {
+    if (this.#listener) {
+      this.#listener.receive(message);
+    } else if (this.#waiting) {
       this.#waiting.resolve({ value: message, done: false });
       this.#waiting = undefined;
     } else if (this.#messages.length - this.#head >= this.#limit) {
@@ -49,9 +57,24 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
         }),
       );
     } else {
+      if (this.#messages === NOTHING) this.#messages = [];
       this.#messages.push(message);
       this.#size += this.#sizeOf(message);
     }
+  }
+
+  listen(listener: SourceListener<T>): void {
+    if (this.#isClosed) {
+      listener.end(this.#takeFailure());
+      return;
+    }
+    this.#listener = listener;
+    // Hearing one may make it pause, or leave.
+    while (this.#listener === listener && this.#head < this.#messages.length) listener.receive(this.#take());
+  }
+
+  pause(): void {
+    this.#listener = undefined;
   }
 
   /** What waits now, without waiting for more: at most `limit` messages, and fewer where they are large. */
@@ -68,22 +91,21 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   fail(error: Error): void {
     if (this.#isClosed) return;
     this.#empty();
+    const listener = this.#listener;
     if (this.#waiting) {
       this.#waiting.reject(error);
       this.#waiting = undefined;
-    } else {
+    } else if (!listener) {
       this.#failure = error;
     }
     this.#close();
+    listener?.end(error);
   }
 
   next(): Promise<IteratorResult<T>> {
     if (this.#head < this.#messages.length) return Promise.resolve({ value: this.#take(), done: false });
-    if (this.#failure) {
-      const error = this.#failure;
-      this.#failure = undefined;
-      return Promise.reject(error);
-    }
+    const error = this.#takeFailure();
+    if (error) return Promise.reject(error);
     if (this.#isClosed) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -110,8 +132,14 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
     return message;
   }
 
+  #takeFailure(): Error | undefined {
+    const error = this.#failure;
+    this.#failure = undefined;
+    return error;
+  }
+
   #empty(): void {
-    this.#messages = [];
+    this.#messages = NOTHING;
     this.#head = 0;
     this.#size = 0;
   }
@@ -119,6 +147,7 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#listener = undefined;
     this.#onClose();
   }
 }

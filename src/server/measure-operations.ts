@@ -28,7 +28,7 @@ const countOperations = (metrics: GraphQLMetrics): Plugin => {
   return {
     onExecute: ({ args }) => {
       const startedAt = performance.now();
-      const operation = describe(args.document, args.operationName);
+      const operation = describeOperation(args.document, args.operationName);
       return {
         onExecuteDone: ({ result }) => {
           if (isAsyncIterable(result)) return;
@@ -38,7 +38,7 @@ const countOperations = (metrics: GraphQLMetrics): Plugin => {
       };
     },
     onSubscribe: ({ args }) => {
-      const operation = describe(args.document, args.operationName);
+      const operation = describeOperation(args.document, args.operationName);
       return {
         onSubscribeResult: ({ result, setResult }) => {
           if (isAsyncIterable(result)) {
@@ -61,7 +61,8 @@ const countOperations = (metrics: GraphQLMetrics): Plugin => {
 /** By document, which is the same object for the same text: the parser's cache keeps it. */
 const described = new WeakMap<DocumentNode, Map<string | undefined, MeasuredOperation>>();
 
-const describe = (document: DocumentNode, name: string | null | undefined): MeasuredOperation => {
+/** What an operation is counted as. */
+export const describeOperation = (document: DocumentNode, name: string | null | undefined): MeasuredOperation => {
   let operations = described.get(document);
   if (!operations) {
     operations = new Map();

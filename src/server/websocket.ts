@@ -13,6 +13,7 @@ import type { RequestKind } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
 import { TaskFlowError } from '../errors.ts';
 import { admit, identify } from './admission.ts';
+import { beginCompiled, type SubscriptionParts } from './begin-subscription.ts';
 import { credentialsOfParams } from './credentials.ts';
 import { GRAPHQL_PATH, type GraphQLServer } from './graphql-server.ts';
 import { toAnswer, withoutHttp } from './http-extension.ts';
@@ -22,6 +23,8 @@ import { WaitingSockets } from './waiting-sockets.ts';
 
 /** A client that does not read: this many bytes may wait in its socket before it is cut off. */
 const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
+/** With so many bytes waiting in a socket, its subscriptions wait until they are gone. */
+const BUSY_BYTES = 64 * 1024;
 /** How long a socket may take to say who it is, in ms. */
 const INIT_TIMEOUT_MS = 10_000;
 /** How often a socket is asked whether it lives, in ms; one that has not answered by the next time is dropped. */
@@ -44,8 +47,10 @@ export interface SocketServer {
   close(): void;
 }
 
+type SocketFront = Front & SubscriptionParts;
+
 /** Serves GraphQL over WebSocket (graphql-transport-ws) on the sockets of an HTTP server. */
-export const serveSockets = (http: Server, front: Front, config: Config): SocketServer => {
+export const serveSockets = (http: Server, front: SocketFront, config: Config): SocketServer => {
   // Without compression: it costs 300 kB a socket, and a small message that unpacks to a large one is an attack.
   const options = { noServer: true, maxPayload: config.MAX_REQUEST_BYTES, perMessageDeflate: false, handleProtocols };
   const server = new WebSocketServer(options);
@@ -80,17 +85,17 @@ const refusalOf = (request: IncomingMessage, { origins }: Front, isFull: boolean
 
 type Protocol = ReturnType<typeof makeProtocol>;
 
-const makeProtocol = (front: Front, waiting: WaitingSockets, maxSubscriptions: number) =>
+const makeProtocol = (front: SocketFront, waiting: WaitingSockets, maxSubscriptions: number) =>
   makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
     onConnect: async (state) => {
       waiting.delete(state.extra.socket);
       await letIn(state, front);
     },
-    // Yoga's engine, with its caches and plugins, does the rest; it hangs on the operation it belongs to.
-    execute: (args) => (args.rootValue as Engine).execute(args),
-    subscribe: (args) => (args.rootValue as Engine).subscribe(args),
-    onSubscribe: async (state, _id, payload) => {
+    // What was prepared does the rest; it hangs on the operation it belongs to.
+    execute: (args) => (args.rootValue as Prepared).execute(args),
+    subscribe: (args) => (args.rootValue as Prepared).subscribe(args),
+    onSubscribe: async (state, id, payload) => {
       const refused = (errors: readonly GraphQLError[]): readonly GraphQLError[] => {
         front.metrics?.refused(codeOf({ errors }));
         return errors;
@@ -98,7 +103,7 @@ const makeProtocol = (front: Front, waiting: WaitingSockets, maxSubscriptions: n
       try {
         // This one is among them already.
         if (Object.keys(state.subscriptions).length > maxSubscriptions) throw tooMany(maxSubscriptions);
-        const prepared = await prepare(front, state, payload);
+        const prepared = await prepare(front, state, id, payload);
         return 'schema' in prepared ? prepared : refused(prepared);
       } catch (error) {
         return refused([front.maskError(error)]);
@@ -108,14 +113,20 @@ const makeProtocol = (front: Front, waiting: WaitingSockets, maxSubscriptions: n
     onError: (_state, _id, _payload, errors) => errors.map(withoutHttp),
   });
 
+type Engine = ReturnType<GraphQLServer['getEnveloped']>;
+type Prepared = Pick<Engine, 'execute' | 'subscribe'>;
+
 /** @returns what graphql-ws executes, or the errors of the document */
 const prepare = async (
-  { yoga, services, persisted }: Front,
-  { connectionParams, extra: { address } }: State,
+  front: SocketFront,
+  { connectionParams, extra }: State,
+  id: string,
   payload: SubscribePayload,
 ) => {
+  const { yoga, services, persisted } = front;
+  const { address, socket } = extra;
   const credentials = credentialsOfParams(connectionParams);
-  // Whose it is comes with the context, below.
+  // Yoga's, with its caches and plugins. Whose it is comes with the context, below.
   const engine = yoga.getEnveloped({ credentials, address });
   const parsed = attempt(() => engine.parse(persisted ? persisted.documentOf(payload) : payload.query) as DocumentNode);
   const admitted = await admit(services, credentials, address, kindOf(parsed.value, payload.operationName));
@@ -124,8 +135,20 @@ const prepare = async (
   const errors: readonly GraphQLError[] = engine.validate(engine.schema, document);
   if (errors.length > 0) return errors;
   const { operationName, variables: variableValues } = payload;
-  const contextValue = await engine.contextFactory({ admitted });
-  return { schema: engine.schema, document, operationName, variableValues, contextValue, rootValue: engine };
+  const args = { schema: engine.schema, document, operationName, variableValues };
+  const rootValue: Prepared = {
+    execute: engine.execute,
+    subscribe: async (prepared) => {
+      const contextual = { ...args, contextValue: prepared.contextValue };
+      const results =
+        (await beginCompiled(front, contextual, (text) => sendResult(socket, id, text))) ?? engine.subscribe(prepared);
+      // graphql-ws holds its arguments as long as the subscription runs.
+      prepared.rootValue = undefined;
+      prepared.contextValue = undefined;
+      return results;
+    },
+  };
+  return { ...args, contextValue: await engine.contextFactory({ admitted }), rootValue };
 };
 
 const attempt = <T>(work: () => T): { value: T; error?: never } | { value?: never; error: unknown } => {
@@ -144,8 +167,6 @@ const kindOf = (document: DocumentNode | undefined, operationName: string | null
 
 const tooMany = (limit: number): TaskFlowError =>
   new TaskFlowError('RATE_LIMITED', `At most ${limit} operations run on a socket at once; end one first.`, { limit });
-
-type Engine = ReturnType<GraphQLServer['getEnveloped']>;
 
 /** Sockets without credentials are let in: fields say what they need. Others are closed when their credentials end. */
 const letIn = async ({ connectionParams, extra: { socket, address } }: State, { services }: Front): Promise<void> => {
@@ -204,6 +225,14 @@ const send = (socket: WebSocket, message: string): Promise<void> =>
     // A socket that breaks while it sends is closed anyway.
     socket.send(message, (error) => (error && socket.readyState === socket.OPEN ? reject(error) : resolve()));
   });
+
+/** A result as graphql-ws would send it. @returns when there is room for the next one; undefined for at once */
+const sendResult = (socket: WebSocket, id: string, text: string): Promise<void> | undefined => {
+  const message = `{"id":${JSON.stringify(id)},"type":"next","payload":${text}}`;
+  if (socket.bufferedAmount > BUSY_BYTES) return send(socket, message);
+  if (socket.readyState === socket.OPEN) socket.send(message);
+  return undefined;
+};
 
 const keepAlive = (socket: WebSocket): (() => void) => {
   let isAlive = true;

@@ -3,7 +3,9 @@ import type { Database } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { Change, ProgressMessage } from '../realtime/change.ts';
-import { isSideMessage } from '../realtime/owner-feed.ts';
+import type { Mailbox } from '../realtime/mailbox.ts';
+import { type FeedMessage, isSideMessage } from '../realtime/owner-feed.ts';
+import type { PausableSource, SourceListener } from '../realtime/pausable-source.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
 import { closing } from './closing.ts';
 import { findTask, LARGE_PARTS, type LargePart, type TaskSummary } from './find-tasks.ts';
@@ -37,35 +39,139 @@ export const watchTask = async (
   reach: Reach,
   taskId: string,
   parts: readonly LargePart[] = LARGE_PARTS,
-): Promise<AsyncIterableIterator<TaskSummary>> => {
+): Promise<TaskStates> => {
   const found = await watched(services, reach, taskId);
   const messages = await services.router.subscribeWithSide(found.task.ownerId, found.task.id);
-  // Read again now that changes are being collected: nothing falls between.
-  const states = async function* () {
-    let task = await findTask(services.database, reach, taskId, parts);
-    if (!task) return;
-    yield task;
-    if (hasEnded(task.status)) return;
-    // Of an attempt that this subscriber has not seen begin yet.
-    let early: ProgressMessage | undefined;
-    for await (const message of messages) {
-      if (isSideMessage(message)) {
-        if (message.kind !== 'progress') continue;
-        early = message;
-      } else {
-        if (message.seq <= task.seq) continue;
-        task = applyChange(task, message);
-      }
-      if (early && early.attempt <= task.attempt) {
-        task = { ...task, progress: early.percent, progressDetail: detailOf(early) };
-        early = undefined;
-      } else if (isSideMessage(message)) continue;
-      yield task;
-      if (hasEnded(task.status)) return;
-    }
-  };
-  return closing(messages, states());
+  return new TaskStates(messages, () => findTask(services.database, reach, taskId, parts));
 };
+
+/**
+ * The states of one task. Whoever listens gets a state with each message, at once; there are thousands of them, so what one
+ * holds is counted in bytes.
+ */
+export class TaskStates
+  implements PausableSource<TaskSummary>, SourceListener<FeedMessage>, AsyncIterableIterator<TaskSummary>
+{
+  readonly #messages: Mailbox<FeedMessage>;
+  /** Until the first state was read. */
+  #read: (() => Promise<TaskSummary | null>) | undefined;
+  #task: TaskSummary | undefined;
+  /** Of an attempt that this subscriber has not seen begin yet. */
+  #early: ProgressMessage | undefined;
+  #listener: SourceListener<TaskSummary> | undefined;
+
+  constructor(messages: Mailbox<FeedMessage>, read: () => Promise<TaskSummary | null>) {
+    this.#messages = messages;
+    this.#read = read;
+  }
+
+  async next(): Promise<IteratorResult<TaskSummary>> {
+    try {
+      const state = this.#read ? await this.#begin() : await this.#nextState();
+      if (state) return { value: state, done: false };
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+    return this.return();
+  }
+
+  listen(listener: SourceListener<TaskSummary>): void {
+    this.#listener = listener;
+    if (this.#read) void this.#beginFor(listener);
+    else if (!this.#task || hasEnded(this.#task.status)) listener.end(undefined);
+    else this.#messages.listen(this);
+  }
+
+  pause(): void {
+    this.#listener = undefined;
+    this.#messages.pause();
+  }
+
+  async return(): Promise<IteratorResult<TaskSummary>> {
+    this.#read = undefined;
+    this.#task = undefined;
+    this.#listener = undefined;
+    await this.#messages.return();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** For the mailbox. */
+  receive(message: FeedMessage): void {
+    const state = this.#after(message);
+    if (state) this.#handOver(state);
+  }
+
+  /** For the mailbox. */
+  end(error: Error | undefined): void {
+    this.#listener?.end(error);
+  }
+
+  /** Read when changes are being collected already: nothing falls between. @returns undefined when it is no longer kept */
+  async #begin(): Promise<TaskSummary | undefined> {
+    const task = (await this.#read?.()) ?? undefined;
+    // Whoever has left meanwhile gets nothing.
+    if (this.#read) this.#task = task;
+    this.#read = undefined;
+    return this.#task;
+  }
+
+  async #beginFor(listener: SourceListener<TaskSummary>): Promise<void> {
+    try {
+      const task = await this.#begin();
+      if (this.#listener !== listener) return;
+      if (!task) return listener.end(undefined);
+      this.#handOver(task);
+      if (this.#listener === listener) this.#messages.listen(this);
+    } catch (error) {
+      await this.#messages.return();
+      listener.end(error as Error);
+    }
+  }
+
+  async #nextState(): Promise<TaskSummary | undefined> {
+    while (this.#task && !hasEnded(this.#task.status)) {
+      const { value: message, done } = await this.#messages.next();
+      if (done) return undefined;
+      const state = this.#after(message);
+      if (state) return state;
+    }
+    return undefined;
+  }
+
+  #handOver(state: TaskSummary): void {
+    this.#listener?.receive(state);
+    if (!hasEnded(state.status)) return;
+    void this.#messages.return();
+    this.#listener?.end(undefined);
+    this.#listener = undefined;
+  }
+
+  /** @returns the task after a message; undefined where that says nothing yet, or nothing new */
+  #after(message: FeedMessage): TaskSummary | undefined {
+    if (!this.#task) return undefined;
+    if (!isSideMessage(message)) {
+      if (message.seq <= this.#task.seq) return undefined;
+      this.#task = applyChange(this.#task, message);
+    } else if (message.kind === 'progress') {
+      this.#early = message;
+    } else {
+      return undefined;
+    }
+    const progress = this.#early;
+    if (progress && progress.attempt <= this.#task.attempt) {
+      this.#early = undefined;
+      this.#task = { ...this.#task, progress: progress.percent, progressDetail: detailOf(progress) };
+    } else if (isSideMessage(message)) {
+      return undefined;
+    }
+    return this.#task;
+  }
+}
 
 const detailOf = ({ detail }: ProgressMessage): TaskSummary['progressDetail'] =>
   detail === '' ? null : JSON.parse(detail);

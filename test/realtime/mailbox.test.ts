@@ -96,3 +96,77 @@ describe('a mailbox', () => {
     expect(onClose).toHaveBeenCalledOnce();
   });
 });
+
+/** A listener that keeps what it hears: messages, and how it ended. */
+const hearing = (onMessage: (message: number) => void = () => {}) => {
+  const heard: (number | string | undefined)[] = [];
+  const listener = {
+    receive: (message: number) => {
+      heard.push(message);
+      onMessage(message);
+    },
+    end: (error: Error | undefined) => void heard.push(`end ${error?.message}`),
+  };
+  return { heard, listener };
+};
+
+describe('a mailbox that is listened to', () => {
+  test('hands over what waits, then what comes, but for what comes while its listener pauses', () => {
+    const { mailbox } = open();
+    mailbox.push(1);
+    mailbox.push(2);
+    const { heard, listener } = hearing();
+    mailbox.listen(listener);
+    mailbox.push(3);
+    expect(heard).toEqual([1, 2, 3]);
+    mailbox.pause();
+    mailbox.push(4);
+    expect(heard).toEqual([1, 2, 3]);
+    mailbox.listen(listener);
+    mailbox.push(5);
+    expect(heard).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('holds back the rest of what waits from a listener who pauses in between', () => {
+    const { mailbox } = open();
+    for (let i = 1; i <= 3; i++) mailbox.push(i);
+    const { heard, listener } = hearing((message) => message === 2 && mailbox.pause());
+    mailbox.listen(listener);
+    expect(heard).toEqual([1, 2]);
+    mailbox.listen(listener);
+    expect(heard).toEqual([1, 2, 3]);
+  });
+
+  test('cuts off a listener who pauses for longer than its limit allows', () => {
+    const { mailbox, onClose } = open(3);
+    const { heard, listener } = hearing();
+    mailbox.listen(listener);
+    mailbox.pause();
+    for (let i = 1; i <= 4; i++) mailbox.push(i);
+    expect(onClose).toHaveBeenCalledOnce();
+    expect(heard).toEqual([]);
+    mailbox.listen(listener);
+    expect(heard).toEqual(['end More than 3 messages wait for this subscriber.']);
+  });
+
+  test('tells its listener of a failure, once', () => {
+    const { mailbox, onClose } = open();
+    const { heard, listener } = hearing();
+    mailbox.listen(listener);
+    mailbox.fail(new Error('shutting down'));
+    mailbox.fail(new Error('again'));
+    expect(heard).toEqual(['end shutting down']);
+    expect(onClose).toHaveBeenCalledOnce();
+  });
+
+  test('says nothing more to a listener who has left, also in the middle of what waits', async () => {
+    const { mailbox, onClose } = open();
+    mailbox.push(1);
+    mailbox.push(2);
+    const { heard, listener } = hearing(() => void mailbox.return());
+    mailbox.listen(listener);
+    mailbox.push(3);
+    expect(heard).toEqual([1]);
+    expect(onClose).toHaveBeenCalledOnce();
+  });
+});
