@@ -12,7 +12,12 @@ const readLock = (path: string) =>
     packages: Record<string, LockedPackage>;
   };
 
-describe.each(['package-lock.json', 'test/deploy/tools/package-lock.json', 'bench/package-lock.json', 'web/package-lock.json'])('%s', (path) => {
+describe.each([
+  'package-lock.json',
+  'test/deploy/tools/package-lock.json',
+  'bench/package-lock.json',
+  'web/package-lock.json',
+])('%s', (path) => {
   const lock = readLock(path);
 
   // npm writes a lock file without the packages of other systems when they are missing in node_modules, or in the
