@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { type Dashboard, logIn, openDashboard } from '../support/dashboard.ts';
@@ -47,14 +48,24 @@ const fill = async ({ system }: Dashboard): Promise<{ failedId: string; flowId: 
   return { failedId, flowId: createFlow.id };
 };
 
-const shoot = async (page: Page, name: string, path: string): Promise<void> => {
+/** @param before is called on the page, for what shall be in its picture */
+const shoot = async (page: Page, name: string, path: string, before?: () => Promise<void>): Promise<void> => {
   await page.goto(path);
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.waitForLoadState('networkidle');
   expect(await page.getByRole('alert').count(), `alerts on ${path}`).toBe(0);
   if (!FOLDER) return;
+  await before?.();
   mkdirSync(FOLDER, { recursive: true });
   await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+};
+
+/** Something for the moving plots: a dozen seconds of it. */
+const someTraffic = async ({ system }: Dashboard): Promise<void> => {
+  for (let n = 0; n < 30; n++) {
+    await system.submit(20 + 15 * (n % 4), 'sleep', { ms: 20 + 30 * (n % 3) });
+    await delay(400);
+  }
 };
 
 test('every page shows what a busy account has, without a fault', { timeout: 120_000 }, async () => {
@@ -76,11 +87,14 @@ test('every page shows what a busy account has, without a fault', { timeout: 120
     schedules: '/schedules',
     keys: '/keys',
     account: '/account',
-    overview: '/',
   };
-  for (const [name, path] of Object.entries(pages)) await shoot(page, name, path);
+  // A stack names folders of the machine that it was made on.
+  const hideStack = () => page.getByText('Stack', { exact: true }).click();
+  for (const [name, path] of Object.entries(pages))
+    await shoot(page, name, path, name === 'task' ? hideStack : undefined);
+  await shoot(page, 'overview', '/', () => someTraffic(dashboard));
   await page.emulateMedia({ colorScheme: 'dark' });
-  await shoot(page, 'task-dark', pages.task);
+  await shoot(page, 'task-dark', pages.task, hideStack);
   await page.setViewportSize({ width: 390, height: 800 });
   await shoot(page, 'tasks-phone', pages.tasks);
   expect(dashboard.faults()).toEqual([]);
