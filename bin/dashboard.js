@@ -30,7 +30,11 @@ const inputHash = () => {
   return hash.digest('hex');
 };
 
-export const isDashboardBuilt = () => existsSync(STAMP) && readFileSync(STAMP, 'utf8') === inputHash();
+/** The types of its operations are made with it; they are checked, too. */
+export const isDashboardBuilt = () =>
+  existsSync(STAMP) &&
+  existsSync(join(WEB, 'src', 'schema.generated.ts')) &&
+  readFileSync(STAMP, 'utf8') === inputHash();
 
 /**
  * Generates the types of its operations, and builds it. The new build takes the place of the old one only when it is

@@ -21,22 +21,26 @@ export interface ApiClient {
 }
 
 /**
- * What the pages of somebody logged in ask and watch with: queries and mutations by HTTP, subscriptions by one socket. Its
- * cache knows each task, queue, worker, … by its id: what a subscription brings shows wherever it is on the page.
+ * What the pages of somebody logged in ask and watch with. Mutations go by HTTP; queries and subscriptions by one socket, where
+ * they do not count as requests of the user: the API has a limit of its own for what is read there. What is asked while the
+ * connection is cut is answered when it is back. Its cache knows each task, queue, worker, … by its id: what a subscription brings shows wherever it is on the page.
  */
 export const openApiClient = (): ApiClient => {
   const socket = openSocket();
   const watchLogin = mapExchange({ onError: (error) => codeOf(error) === 'UNAUTHENTICATED' && endSession('ended') });
-  const subscribing = subscriptionExchange({
-    forwardSubscription: ({ query = '', variables }) => ({
-      subscribe: (sink) => ({
-        unsubscribe: subscribeResumably(socket.client, { query, variables: { ...variables } }, sink as never),
-      }),
+  const reading = subscriptionExchange({
+    isSubscriptionOperation: ({ kind }) => kind === 'query' || kind === 'subscription',
+    forwardSubscription: ({ query = '', variables }, { kind }) => ({
+      subscribe: (sink) => {
+        const payload = { query, variables: { ...variables } };
+        if (kind === 'query') return { unsubscribe: socket.client.subscribe(payload, sink as never) };
+        return { unsubscribe: subscribeResumably(socket.client, payload, sink as never) };
+      },
     }),
   });
   const cache = cacheExchange({ keys: KEYS, updates: { Mutation: LIST_UPDATES }, logger: log });
-  const client = new Client({ ...HTTP, exchanges: [watchLogin, cache, fetchExchange, subscribing] });
-  const uncached = new Client({ ...HTTP, exchanges: [watchLogin, fetchExchange, subscribing] });
+  const client = new Client({ ...HTTP, exchanges: [watchLogin, cache, reading, fetchExchange] });
+  const uncached = new Client({ ...HTTP, exchanges: [watchLogin, reading, fetchExchange] });
   const stopRenewing = keepSessionRenewed(client);
   let token = currentSession()?.token;
   const unwatch = watchSession(() => {
