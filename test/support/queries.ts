@@ -23,9 +23,11 @@ export const recordQueries = (): string[] => {
   return texts;
 };
 
-/** The look-up of credentials, once a second, and that of draining queues, twice. */
+/** The look-up of credentials, once a second, that of draining queues, twice, and the outbox of what Redis has, some ms later. */
 const isBackground = (text: string): boolean =>
-  text.includes('"token_version"') || (text.includes('"is_draining"') && !text.includes('"is_paused"'));
+  text.includes('DELETE FROM outbox') ||
+  text.includes('"token_version"') ||
+  (text.includes('"is_draining"') && !text.includes('"is_paused"'));
 
 const collect = (add: (statement: Statement) => void): void => {
   const original = pg.Client.prototype.query;
