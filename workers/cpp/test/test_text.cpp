@@ -77,7 +77,7 @@ TEST("claims are read from a flat reply of texts and numbers") {
 TEST("the traces of claims stand at the end of the reply") {
   const std::string claim = "$3\r\n7.2\r\n:1\r\n:3\r\n$0\r\n\r\n$5\r\nowner\r\n$1\r\nq\r\n$4\r\necho\r\n$4\r\nnull\r\n$0\r\n\r\n";
   const auto reply = replyOf("*31\r\n$1\r\na\r\n" + claim + "$1\r\nb\r\n" + claim + "$1\r\nc\r\n" + claim +
-                             "$19\r\na\t00-1-2-01\nc\t00-3\r\n");
+                             "$18\r\na\t00-1-2-01\nc\t00-3\r\n");
   const auto claims = parseClaims(RedisReply(reply.get()));
   expectEqual(claims.size(), 3u);
   expectEqual(claims[0].traceparent, "00-1-2-01");
