@@ -25,7 +25,7 @@ describe.skipIf(!isWanted)('the image', () => {
     folder = await mkdtemp(join(tmpdir(), 'taskflow-image-'));
     const dockerfile = await readFile(join(CONTEXT, 'Dockerfile'), 'utf8');
     image = buildImage(dockerfile, { context: CONTEXT, folder, node: process.execPath });
-  }, 600_000);
+  }, 1_800_000);
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
