@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { documentedSettings, loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config.ts';
 import { TaskFlowError } from '../src/errors.ts';
+import { documentedSettings } from '../src/settings.ts';
 
 /** As `openssl rand -hex 32` makes it. */
 const SECRET = '5e1f0c9a7b3d28e64f91a0c7d3b5826e9f04c1d7a2b8e35f60c94d1e7a83b52f';

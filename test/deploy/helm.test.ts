@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { documentedSettings, loadConfig, type Need } from '../../src/config.ts';
+import { loadConfig, type Need } from '../../src/config.ts';
+import { documentedSettings } from '../../src/settings.ts';
 import { findTypeErrors, hasHelm, lint, type Manifest, render } from './helm.ts';
 
 const LEAST = { secret: { existing: 'taskflow-secrets' } };

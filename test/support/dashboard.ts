@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { type System, type SystemOptions, startSystem } from './system.ts';
+import { SYSTEM_USER, type System, type SystemOptions, startSystem } from './system.ts';
 
 const START = fileURLToPath(new URL('../../bin/start.js', import.meta.url));
 /** Debian's; no test downloads a browser. */
@@ -97,6 +97,18 @@ export const logIn = async (page: Page, identifier: string, password = PASSWORD)
   await page.getByLabel('Email or username').fill(identifier);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
+};
+
+/** A browser of the user of `dashboard.system`, the first one and therefore an admin: on the overview. */
+export const openAsSystemUser = async (
+  dashboard: Dashboard,
+  options?: Parameters<Dashboard['newBrowser']>[0],
+): Promise<Page> => {
+  const page = await dashboard.newBrowser(options);
+  await page.goto('/login');
+  await logIn(page, SYSTEM_USER.username, SYSTEM_USER.password);
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  return page;
 };
 
 /** Fails with what axe finds wrong by WCAG 2.2 AA on the page as it is now, in light and in dark. */

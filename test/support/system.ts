@@ -16,6 +16,9 @@ export const QUICK = {
   WORKER_CONCURRENCY: '50',
 };
 
+/** Who is signed up first. */
+export const SYSTEM_USER = { email: 'fault@example.com', username: 'fault', password: 'a long password' };
+
 export interface SystemOptions extends SetupOptions {
   /** The cli that its processes run. Default: ours, uncompiled. */
   cli?: string;
@@ -55,7 +58,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
   };
   const api = await start('api');
   const { signUp } = await request<{ signUp: { token: string; user: { id: string } } }>(url, SIGN_UP, {
-    input: { email: 'fault@example.com', username: 'fault', password: 'a long password' },
+    input: SYSTEM_USER,
   });
   const credentials = { authorization: `Bearer ${signUp.token}` };
   const ownerId = signUp.user.id;

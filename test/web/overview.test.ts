@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dashboard, expectAccessible, logIn, openDashboard } from '../support/dashboard.ts';
+import { type Dashboard, expectAccessible, openAsSystemUser, openDashboard } from '../support/dashboard.ts';
 
 let dashboard: Dashboard;
 
@@ -11,15 +11,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => dashboard[Symbol.asyncDispose]());
 
-/** The user of `dashboard.system`, who is the admin. */
-const openAsAdmin = async (options?: Parameters<Dashboard['newBrowser']>[0]): Promise<Page> => {
-  const page = await dashboard.newBrowser(options);
-  await page.goto('/login');
-  await logIn(page, 'fault', 'a long password');
-  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
-  return page;
-};
-
 /** What stands below the name of a figure. */
 const figure = (page: Page, name: string) =>
   page.locator('dl').first().getByText(name, { exact: true }).locator('xpath=ancestor::div[1]/dd');
@@ -28,7 +19,7 @@ const row = (page: Page, queue: string) => page.getByRole('row').filter({ hasTex
 
 describe('the overview', () => {
   test('counts and times tasks live, and draws it', async () => {
-    const page = await openAsAdmin();
+    const page = await openAsSystemUser(dashboard);
     await expect.poll(() => figure(page, 'Waiting').textContent()).toBe('0');
     await dashboard.system.graphql('mutation { pauseQueue(name: "held") { name } }');
     await dashboard.system.submit(7, 'echo', 1, { queue: 'held' });
@@ -44,7 +35,7 @@ describe('the overview', () => {
   });
 
   test('shows depth and age of queues; its switch pauses them, and they run again', async () => {
-    const page = await openAsAdmin();
+    const page = await openAsSystemUser(dashboard);
     await dashboard.system.submit(3, 'sleep', { ms: 1 }, { queue: 'switched' });
     const queue = row(page, 'switched');
     await queue.getByRole('switch').click();
@@ -68,7 +59,7 @@ describe('the overview', () => {
   });
 
   test('shows an admin everybody else too, and others only themselves, without switches', async () => {
-    const admin = await openAsAdmin();
+    const admin = await openAsSystemUser(dashboard);
     const user = await dashboard.newUser();
     await dashboard.system.submit(1, 'fail', { message: 'of the admin' }, { maxAttempts: 1 });
     await user.goto('/submit?type=fail');
@@ -108,14 +99,14 @@ describe('the overview', () => {
   }, 120_000);
 
   test('fits a phone', async () => {
-    const page = await openAsAdmin({ viewport: { width: 360, height: 740 } });
+    const page = await openAsSystemUser(dashboard, { viewport: { width: 360, height: 740 } });
     await row(page, 'waiting,').first().waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     await expectAccessible(page);
   });
 
   test('is usable in under a second', async () => {
-    const page = await openAsAdmin();
+    const page = await openAsSystemUser(dashboard);
     await page.reload();
     await row(page, 'TypeScript').waitFor();
     const ms: number = await page.evaluate('performance.now()');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { type Dashboard, logIn, openDashboard } from '../support/dashboard.ts';
+import { type Dashboard, openAsSystemUser, openDashboard } from '../support/dashboard.ts';
 import { waitFor } from '../support/setup.ts';
 
 // `SCREENSHOTS=docs/images npm test -- test/web/screenshots.test.ts` writes the pictures of the README anew.
@@ -73,10 +73,10 @@ test('every page shows what a busy account has, without a fault', { timeout: 120
   await dashboard.system.start('manager');
   await dashboard.system.start('worker');
   const { failedId, flowId } = await fill(dashboard);
-  const page = await dashboard.newBrowser({ viewport: { width: 1_280, height: 800 }, reducedMotion: 'reduce' });
-  await page.goto('/login');
-  await logIn(page, 'fault@example.com', 'a long password');
-  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  const page = await openAsSystemUser(dashboard, {
+    viewport: { width: 1_280, height: 800 },
+    reducedMotion: 'reduce',
+  });
   await dashboard.system.submit(400, 'sleep', { ms: 150 }, { tags: ['reports'] });
   const pages = {
     tasks: '/tasks',

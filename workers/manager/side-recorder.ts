@@ -47,12 +47,12 @@ export class SideRecorder {
     return this.#pending.size > 0 && performance.now() - this.#writtenAt >= PROGRESS_INTERVAL_MS;
   }
 
-  /** Writes the last progress of each task. */
+  /** Writes the last progress of each task. @throws what PostgreSQL throws; it can be called again, and nothing is lost */
   async flush(): Promise<void> {
-    this.#writtenAt = performance.now();
     const progress = [...this.#pending.values()];
-    this.#pending.clear();
     await updateProgress(this.#database, progress);
+    this.#pending.clear();
+    this.#writtenAt = performance.now();
   }
 
   /** @returns the lines as they were kept */

@@ -10,7 +10,8 @@
 -- most 4 MiB of payloads and one payload more, so that one call cannot block Redis for long.
 local MAX_CLAIM_BYTES = 4 * 1024 * 1024
 local CLAIM_FIELDS = 10
-local FIRST_CHUNK, MAX_CHUNK = 50, 500
+-- Ids that are taken out of a line together: their bodies are read whole, before it is known how large they are.
+local FIRST_CHUNK, MAX_CHUNK = 8, 64
 local PRIORITIES = { { 'HIGH', 'NORMAL', 'LOW' }, { 'LOW', 'NORMAL', 'HIGH' } }
 
 local function to_set(text)

@@ -13,7 +13,7 @@ import {
   type TestApp,
 } from '../../support/setup.ts';
 import { type StallingProxy, startStallingProxy } from '../../support/stalling-proxy.ts';
-import { QUICK } from '../../support/system.ts';
+import { QUICK, SYSTEM_USER } from '../../support/system.ts';
 import { Supervised } from './supervised.ts';
 
 const SIGN_UP = 'mutation ($input: SignUpInput!) { signUp(input: $input) { token user { id } } }';
@@ -83,7 +83,7 @@ export const openStand = async (): Promise<Stand> => {
   await Promise.all(Object.values(processes).flatMap((list) => list.map((each) => each.started())));
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   const { signUp } = await request<{ signUp: { token: string; user: { id: string } } }>(urls[0] as string, SIGN_UP, {
-    input: { email: 'fault@example.com', username: 'fault', password: 'a long password' },
+    input: SYSTEM_USER,
   });
   return {
     app,

@@ -7,7 +7,7 @@ import { decodeLine } from '../../../src/realtime/change.ts';
 import { channelOfOwner } from '../../../src/realtime/publish.ts';
 import { SideRecorder } from '../../../workers/manager/side-recorder.ts';
 import { Factory } from '../../support/factory.ts';
-import { setup, type TestApp } from '../../support/setup.ts';
+import { setup, startPrivatePostgres, type TestApp, waitFor } from '../../support/setup.ts';
 
 /** Has progress and lines of a task recorded. Returns what is published meanwhile. */
 const record = async (
@@ -91,4 +91,24 @@ test('progress without a detail takes the place of one with it, and a later atte
   await app.database.task.update({ where: { id: task.id }, data: { attempt: 2 } });
   await say(1, 30, '"late"');
   expect(await factory.task(task.id)).toMatchObject({ progress: 20, progressDetail: null });
+});
+
+test('progress that could not be written is written when PostgreSQL is back', async () => {
+  await using postgres = await startPrivatePostgres();
+  await using app = await setup({ postgres });
+  const factory = new Factory(app);
+  onTestFinished(() => factory.close());
+  const { task } = await factory.processing();
+  const recorder = new SideRecorder(app.broker, app.broker.low.shards[0] as Shard, app.database);
+  const progress = [{ taskId: task.id, ownerId: task.ownerId, attempt: 1, percent: 40, detail: '' }];
+  await recorder.record([{ id: '1-0', transitions: [], progress, logs: [] }]);
+  await postgres.kill();
+  await expect(recorder.flush()).rejects.toThrow();
+  expect(recorder.isDue).toBe(true);
+  await postgres.start();
+  await waitFor(async () => {
+    await recorder.flush();
+    return true;
+  });
+  expect(await factory.task(task.id)).toMatchObject({ progress: 40 });
 });

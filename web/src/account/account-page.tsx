@@ -4,6 +4,7 @@ import { useFreshQuery } from '../live/use-fresh-query.ts';
 import { beginSession, endSession } from '../session/session.ts';
 import { ActionDialog, ActionForm } from '../ui/action-form.tsx';
 import { Button } from '../ui/button.tsx';
+import { Facts } from '../ui/facts.tsx';
 import { TextField } from '../ui/field.tsx';
 import { Page, Panel } from '../ui/page.tsx';
 import { ErrorState, Loading } from '../ui/states.tsx';
@@ -30,21 +31,15 @@ const You = () => {
   const [{ data, error }, refresh] = useFreshQuery({ query: MeDocument });
   if (!data) return error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />;
   const { username, email, isAdmin, createdAt } = data.me;
-  const facts = [
-    ['Username', username],
-    ['Email', email],
-    ['Role', isAdmin ? 'Admin: sees and manages everybody’s tasks' : 'User'],
-    ['Since', exactTime(createdAt)],
-  ];
   return (
-    <dl className={styles.facts}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <Facts
+      facts={[
+        ['Username', username],
+        ['Email', email],
+        ['Role', isAdmin ? 'Admin: sees and manages everybody’s tasks' : 'User'],
+        ['Since', exactTime(createdAt)],
+      ]}
+    />
   );
 };
 

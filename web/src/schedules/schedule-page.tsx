@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react';
 import { useFreshQuery } from '../live/use-fresh-query.ts';
 import { useChangesCursor, useTaskNow } from '../live/use-task-now.ts';
 import { Button, buttonClass } from '../ui/button.tsx';
+import { Facts } from '../ui/facts.tsx';
 import { JsonTree } from '../ui/json-tree.tsx';
 import { Page, Panel } from '../ui/page.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
@@ -91,7 +92,7 @@ const Found = ({ schedule, cursor, refresh }: FoundProps) => {
         </div>
       </Panel>
       <Panel title="What its tasks are">
-        <Facts schedule={schedule} />
+        <ScheduleFacts schedule={schedule} />
         {schedule.payload === null ? <p className="muted">No payload</p> : <JsonTree value={schedule.payload} />}
       </Panel>
       <Panel title="Past runs" isFlush>
@@ -106,7 +107,7 @@ const Found = ({ schedule, cursor, refresh }: FoundProps) => {
 
 const MISSED = { SKIP: 'left out', RUN_ONCE: 'one task for all of them' };
 
-const Facts = ({ schedule }: { schedule: Schedule }) => {
+const ScheduleFacts = ({ schedule }: { schedule: Schedule }) => {
   const { type, queue, priority, maxAttempts, timeoutMs, tags, missedRuns, updatedAt } = schedule;
   const facts: [string, string][] = [
     ['Type', type],
@@ -119,13 +120,8 @@ const Facts = ({ schedule }: { schedule: Schedule }) => {
     ['Last changed', exactTime(updatedAt)],
   ];
   return (
-    <dl className={styles.facts}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <div className={styles.facts}>
+      <Facts facts={facts} />
+    </div>
   );
 };
