@@ -15,6 +15,7 @@ export const renewSession = async (
   { userId, tokenVersion = 0, loggedInAt = 0 }: Principal,
 ): Promise<Session> => {
   const user = await findUserById(database, userId);
-  if (!user) throw new TaskFlowError('UNAUTHENTICATED', 'The account is gone.');
+  // What the request was let in with was checked up to a second ago.
+  if (!user || user.tokenVersion !== tokenVersion) throw new TaskFlowError('UNAUTHENTICATED', 'The login was ended.');
   return { ...(await tokens.renew({ id: userId, tokenVersion }, loggedInAt)), user };
 };

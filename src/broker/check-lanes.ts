@@ -7,9 +7,9 @@ export const checkLanes = async ({ high, low }: Broker): Promise<{ redisHigh: st
   return { redisHigh, redisLow };
 };
 
-const checkLane = async ({ shards }: Lane): Promise<string> => {
+const checkLane = async ({ connections }: Lane): Promise<string> => {
   try {
-    await inTime(Promise.all(new Set(shards.map(({ redis }) => redis)).values().map((redis) => redis.ping())));
+    await inTime(Promise.all(connections.map((redis) => redis.ping())));
     return OK;
   } catch {
     return 'cannot be reached';

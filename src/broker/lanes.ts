@@ -31,6 +31,8 @@ export interface Lane {
    */
   readonly redis: Redis;
   readonly shards: readonly Shard[];
+  /** Those of all shards for short commands, each once. */
+  readonly connections: readonly Redis[];
   /** A further connection, for one subscriber. It reconnects for ever. The caller closes it. */
   connect(): Redis;
   /** Closes its connections for short commands. */
@@ -75,10 +77,13 @@ const openLane = (name: LaneName, options: BrokerOptions, onError: (error: Error
     name,
     redis: open(short),
     shards: [] as Shard[],
+    get connections() {
+      return [...new Set(lane.shards.map(({ redis }) => redis))];
+    },
     connect: () => open({ maxRetriesPerRequest: null }),
     close: () => {
       close();
-      for (const { redis } of lane.shards) redis.disconnect();
+      for (const redis of lane.connections) redis.disconnect();
     },
   };
   for (const [index, tag] of tags.entries()) {
@@ -153,9 +158,11 @@ export class Broker {
   /** Waits until all shards can be asked. For processes that have nothing to do without Redis, and for tests. */
   async ready(): Promise<void> {
     await Promise.all(
-      this.shards.map(({ redis }) =>
-        redis.status === 'ready' ? undefined : new Promise<void>((done) => redis.once('ready', done)),
-      ),
+      this.lanes
+        .flatMap(({ connections }) => connections)
+        .map((redis) =>
+          redis.status === 'ready' ? undefined : new Promise<void>((done) => redis.once('ready', done)),
+        ),
     );
   }
 

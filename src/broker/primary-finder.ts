@@ -38,6 +38,7 @@ export class PrimaryFinder {
   #candidates: Address[];
   #scout: Redis | undefined;
   #looking: Promise<Primaries> | undefined;
+  #watching: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: PrimaryFinderOptions) {
@@ -125,8 +126,16 @@ export class PrimaryFinder {
     this.#candidates.push(...nodes.filter((node) => !known.has(keyOf(node))));
   }
 
+  /** Every look is heard once, also one that takes longer than the interval. */
+  #watch(): Promise<void> {
+    this.#watching ??= this.#hear().finally(() => {
+      this.#watching = undefined;
+    });
+    return this.#watching;
+  }
+
   /** Followers leave when they hear the same twice: right after a failover, some do not know of it yet. */
-  async #watch(): Promise<void> {
+  async #hear(): Promise<void> {
     if (this.#followers.size === 0) return;
     const primaries = await this.#look().catch(() => undefined);
     for (const follower of primaries ? this.#followers : []) {

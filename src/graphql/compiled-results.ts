@@ -20,6 +20,7 @@ import {
   isObjectType,
   Kind,
   type NamedTypeNode,
+  type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
   typeFromAST,
@@ -82,7 +83,11 @@ export class CompiledResults {
     const key = JSON.stringify([operationName, ...variables.map((name) => variableValues?.[name])]);
     if (writers.has(key)) return writers.get(key);
     if (writers.size >= MAX_VARIANTS) return undefined;
-    const writer = compile(this.#schema, { document, operationName, variableValues });
+    const operation = getOperationAST(document, operationName);
+    const { coerced } = getVariableValues(this.#schema, operation?.variableDefinitions ?? [], variableValues ?? {});
+    // Whoever begins the subscription says what is wrong with them. It is not remembered: the next one's may be right.
+    if (!coerced) return undefined;
+    const writer = compile(this.#schema, document, operation, coerced);
     writers.set(key, writer);
     return writer;
   }
@@ -109,16 +114,14 @@ const variablesOfDirectives = (document: DocumentNode): string[] => {
 
 const compile = (
   schema: GraphQLSchema,
-  { document, operationName, variableValues }: AskedSubscription,
+  document: DocumentNode,
+  operation: OperationDefinitionNode | null | undefined,
+  variables: Record<string, unknown>,
 ): WriteResult | undefined => {
-  const operation = getOperationAST(document, operationName);
   const root = schema.getSubscriptionType();
   if (!root || operation?.operation !== 'subscription') return undefined;
-  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
-  // Whoever begins the subscription says what is wrong with them.
-  if (!coerced) return undefined;
   try {
-    const write = new Compiler(schema, document, coerced).ofObject(root, [operation.selectionSet]);
+    const write = new Compiler(schema, document, variables).ofObject(root, [operation.selectionSet]);
     return (value) => {
       try {
         return `{"data":${write(value)}}`;

@@ -37,21 +37,23 @@ export const showPool = (registry: Registry, pool: PoolFigures): void => {
   }).set(pool.options.max ?? 0);
 };
 
-/** A lane's connection, as ioredis has it. */
-interface LaneConnection {
+/** A lane's connections, as ioredis has them: one, or in a cluster one a shard. */
+interface LaneConnections {
   readonly name: string;
-  readonly redis: { readonly status: string };
+  readonly connections: readonly { readonly status: string }[];
 }
 
 /** Shows whether this process is connected to Redis. */
-export const showLanes = (registry: Registry, lanes: readonly LaneConnection[]): void => {
+export const showLanes = (registry: Registry, lanes: readonly LaneConnections[]): void => {
   new Gauge({
     name: 'taskflow_redis_connected',
-    help: '1 while this process is connected to the Redis of the lane, else 0.',
+    help: '1 while this process is connected to the Redis of the lane, in a cluster for each of its shards, else 0.',
     labelNames: ['lane'],
     registers: [registry],
     collect() {
-      for (const { name, redis } of lanes) this.set({ lane: name }, redis.status === 'ready' ? 1 : 0);
+      for (const { name, connections } of lanes) {
+        this.set({ lane: name }, connections.every(({ status }) => status === 'ready') ? 1 : 0);
+      }
     },
   });
 };

@@ -85,7 +85,7 @@ const measureAttempts = (registry: Registry): void => {
   });
   const durations = new Histogram({
     name: 'taskflow_worker_attempt_duration_seconds',
-    help: 'From the claim of an attempt until its handler ended.',
+    help: 'From the start of an attempt until its handler ended.',
     labelNames: ['type'],
     buckets: LONG_BUCKETS,
     registers: [registry],

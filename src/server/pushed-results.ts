@@ -34,7 +34,8 @@ export class PushedResults implements SourceListener<unknown>, AsyncIterableIter
   receive(value: unknown): void {
     const { source, write, execute, send } = this.#parts;
     const text = write(value);
-    const sent = text === undefined ? execute(value).then(send) : send(text);
+    // After an execution, the subscription may have ended.
+    const sent = text === undefined ? execute(value).then((late) => (this.#end ? undefined : send(late))) : send(text);
     if (!sent) return;
     source.pause();
     sent.then(

@@ -12,7 +12,7 @@ const FULL = {
     certificates: 'tls',
     signing: 'keys',
   },
-  config: { REDIS_HOST_HIGH: 'a', REDIS_HOST_LOW: 'b', LOG_LEVEL: 'debug', SHUTDOWN_GRACE_MS: '60000' },
+  config: { REDIS_URL_HIGH: 'redis://a', REDIS_HOST_LOW: 'b', LOG_LEVEL: 'debug', SHUTDOWN_GRACE_MS: '60000' },
   imagePullSecrets: [{ name: 'pull' }],
   podAnnotations: { a: 'b' },
   podLabels: { team: 'x' },
@@ -144,7 +144,9 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
     for (const manifest of withPods(manifests)) {
       const container = containerOf(manifest);
       const environment = environmentOf(container);
-      expect(container.env.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
+      const names = container.env.map(({ name }) => name);
+      expect(names.filter((name) => !known.has(name))).toEqual([]);
+      expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
       expect(environment.SERVICE_TYPE ?? container.args?.[0]).toBe(container.name);
       expect(() => loadConfig(NEEDS[container.name] as Need[], environment)).not.toThrow();
     }

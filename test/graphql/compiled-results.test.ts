@@ -253,3 +253,10 @@ test('shares what it compiled', () => {
   expect(writers[0]).toBeDefined();
   expect(writers[0]).toBe(writers[1]);
 });
+
+test('whose variables are wrong takes nothing from those who come after', () => {
+  const compiled = new CompiledResults(schema);
+  const document = parse('subscription ($id: ID!) { taskUpdated(id: $id) { id status } }');
+  expect(compiled.writerOf({ document, operationName: undefined, variableValues: {} })).toBeUndefined();
+  expect(compiled.writerOf({ document, operationName: undefined, variableValues: { id: '1' } })).toBeDefined();
+});

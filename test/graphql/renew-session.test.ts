@@ -30,4 +30,12 @@ describe('renewSession', () => {
     for (const token of [first, second])
       expect((await app.call(ME, {}, { authorization: `Bearer ${token}` })).status).toBe(401);
   });
+
+  test('is refused to a login that another node has ended a moment ago', async () => {
+    const user = await app.user();
+    await user.call(ME);
+    await app.database.user.update({ where: { id: user.id }, data: { tokenVersion: { increment: 1 } } });
+    const { errors } = await user.call(RENEW);
+    expect(errors?.[0]?.extensions?.code).toBe('UNAUTHENTICATED');
+  });
 });

@@ -53,7 +53,8 @@ export const startJanitor = (
         say(summary, logger);
         tell(summary ? (summary.failures.length > 0 ? 'failed' : 'done') : 'skipped');
       } catch (error) {
-        if (!signal.aborted) logger.warn({ err: error }, 'could not clean up; will try again');
+        if (signal.aborted) return;
+        logger.warn({ err: error }, 'could not clean up; will try again');
         tell('failed');
       }
       await delay(everyMs, undefined, { signal }).catch(() => {});

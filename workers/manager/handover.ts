@@ -21,6 +21,7 @@ export class Handover {
   readonly taskWriter: TaskWriter;
   readonly #broker: Broker;
   readonly #epochs: Epochs;
+  #prepared: Promise<void> | undefined;
 
   constructor({ broker, database, config, logger }: HandoverOptions) {
     this.#broker = broker;
@@ -30,9 +31,14 @@ export class Handover {
 
   /**
    * Waits until the epochs are known, but not for a Redis that is away: without them nothing can be handed over, and what is
-   * written waits for the reconciler.
+   * written waits for the reconciler. Once for all runners, which stop together.
    */
-  async prepare(signal: AbortSignal): Promise<void> {
+  prepare(signal: AbortSignal): Promise<void> {
+    this.#prepared ??= this.#prepare(signal);
+    return this.#prepared;
+  }
+
+  async #prepare(signal: AbortSignal): Promise<void> {
     await Promise.race([this.#broker.ready(), sleep(MAX_WAIT_MS, signal)]);
     await this.#epochs.refresh();
   }

@@ -161,7 +161,7 @@ export class Recorder {
   async #record(entries: readonly StreamEntry[], signal: AbortSignal): Promise<void> {
     await this.#untilWritten(() => this.#side.record(entries), signal);
     for (const batch of toBatches(entries)) {
-      const statement = recordingOf(this.#term, batch.transitions);
+      const statement = batch.transitions.length > 0 ? recordingOf(this.#term, batch.transitions) : undefined;
       // One batch is written and one published at a time, and no more: a failure must be met soon.
       await this.#written;
       await this.#published;
@@ -173,7 +173,7 @@ export class Recorder {
     await this.#untilWritten(() => this.#side.flush(), signal);
   }
 
-  #send(batch: Batch, statement: Prisma.Sql, signal: AbortSignal): void {
+  #send(batch: Batch, statement: Prisma.Sql | undefined, signal: AbortSignal): void {
     const written = this.#untilWritten(() => this.#write(batch.transitions, statement), signal);
     const startedAt = performance.now();
     const before = this.#publishing;
@@ -213,8 +213,8 @@ export class Recorder {
     }
   }
 
-  async #write(transitions: readonly StreamedTransition[], statement: Prisma.Sql): Promise<Recorded> {
-    if (transitions.length === 0) return { changes: [], repeated: [], refused: [], hasEndedParents: false };
+  async #write(transitions: readonly StreamedTransition[], statement: Prisma.Sql | undefined): Promise<Recorded> {
+    if (!statement) return { changes: [], repeated: [], refused: [], hasEndedParents: false };
     try {
       return await recordAll(this.#database, this.#term, transitions, statement);
     } catch (error) {

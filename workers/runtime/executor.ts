@@ -28,7 +28,7 @@ export interface ExecutorOptions {
 
 /** Runs one attempt: load, validate, run, encode, report. Never throws, and reports each attempt once. */
 export const execute = async (attempt: Attempt, options: ExecutorOptions): Promise<void> => {
-  const startedAt = attemptEnded.hasSubscribers ? performance.now() : 0;
+  const startedAt = performance.now();
   attempt.span = startSpan(attempt, options.workerId);
   const outcome = await outcomeOf(attempt, options);
   logFailure(attempt, outcome, options.logger);

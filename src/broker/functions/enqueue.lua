@@ -32,7 +32,7 @@ redis.register_function('tf1_enqueue', function(keys, args)
   for first = 2, #args, CHUNK_ARGS do
     write_bodies(tag, args, first, math.min(first + CHUNK_ARGS - 1, #args), fresh)
   end
-  for i = 2, #args, 5 do
+  for i = 2, #args, FIELDS do
     local id, seq, run_at, head = args[i], args[i + 1], args[i + 2], head_of(batch, args[i + 3])
     if fresh[i] then
       -- Without a run, a task is taken for one that made its first transition only.

@@ -18,7 +18,7 @@ const PASSING = new Set(['UNAVAILABLE', 'SLOW_CONSUMER', 'RATE_LIMITED']);
 export const RETRY_MS = 2_000;
 
 /** The variables with which a subscription goes on after `data`. */
-export const advance = (variables: Variables, data: Data | null | undefined): Variables => {
+const advance = (variables: Variables, data: Data | null | undefined): Variables => {
   const [name] = Object.keys(data ?? {});
   const position = name === undefined ? undefined : POSITIONS[name];
   const value = name === undefined ? undefined : data?.[name];

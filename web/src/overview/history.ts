@@ -12,7 +12,7 @@ export const SPAN_SECONDS = 300;
 const SILENCE_SECONDS = 3;
 
 /** One line of a plot, and what it shows of one second; null for nothing. */
-export const LINES = {
+const LINES = {
   submitted: ({ windowMs, rates }: Statistics) => (windowMs === 0 ? null : rates.submitted),
   completed: ({ windowMs, rates }: Statistics) => (windowMs === 0 ? null : rates.completed),
   failed: ({ windowMs, rates }: Statistics) => (windowMs === 0 ? null : rates.failed),

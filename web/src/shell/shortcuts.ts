@@ -4,7 +4,7 @@ import { useEffect, useEffectEvent, useSyncExternalStore } from 'react';
 const KEY = 'taskflow.single-keys';
 const listeners = new Set<() => void>();
 
-export const areSingleKeysOn = (): boolean => localStorage.getItem(KEY) !== 'off';
+const areSingleKeysOn = (): boolean => localStorage.getItem(KEY) !== 'off';
 
 export const setSingleKeys = (isOn: boolean): void => {
   localStorage.setItem(KEY, isOn ? 'on' : 'off');

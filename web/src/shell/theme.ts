@@ -7,7 +7,7 @@ const ORDER = ['system', 'light', 'dark'] as const;
 const systemDark = window.matchMedia('(prefers-color-scheme: dark)');
 const listeners = new Set<() => void>();
 
-export const currentTheme = (): Theme => ORDER.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';
+const currentTheme = (): Theme => ORDER.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';
 
 /** Whether it is dark now: what is drawn by hand, as plots are, asks for it. */
 export const isDark = (): boolean => {

@@ -45,7 +45,7 @@ const isKnown = (name: (typeof NAMES)[number], text: string): boolean => {
   return name !== 'status' || statusesOf(text).length > 0;
 };
 
-export const listOf = (text: string | undefined): string[] =>
+const listOf = (text: string | undefined): string[] =>
   (text ?? '')
     .split(',')
     .map((each) => each.trim())

@@ -37,7 +37,7 @@ const inWords = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'n
 const exactly = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
 /** "12s ago", "in 3h". */
-export const relativeTime = (atMs: number, now: number): string => {
+const relativeTime = (atMs: number, now: number): string => {
   const seconds = Math.round((atMs - now) / 1_000);
   if (Math.abs(seconds) < 1) return 'now';
   const [unit, size] = UNITS.find(([, least]) => Math.abs(seconds) >= least) ?? (['second', 1] as const);

@@ -95,13 +95,16 @@ spec:
         - name: {{ $name }}
           value: {{ $value | quote }}
         {{- end }}
+        {{- /* Kubernetes refuses a name that comes twice: what stands under config is not looked for in the secret. */}}
         {{- range .secrets }}
+        {{- if not (hasKey $env .) }}
         - name: {{ . }}
           valueFrom:
             secretKeyRef:
               name: {{ include "taskflow.secret" $root }}
               key: {{ . }}
               optional: {{ not (has . (list "SECRET_KEY" "DATABASE_URL")) }}
+        {{- end }}
         {{- end }}
       {{- if .isLongRunning }}
       ports:
