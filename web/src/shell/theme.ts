@@ -9,11 +9,11 @@ const listeners = new Set<() => void>();
 
 const currentTheme = (): Theme => ORDER.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';
 
-/** Whether it is dark now: what is drawn by hand, as plots are, asks for it. */
-export const isDark = (): boolean => {
-  const theme = currentTheme();
-  return theme === 'dark' || (theme === 'system' && systemDark.matches);
-};
+/**
+ * Whether it is dark now: what is drawn by hand, as plots are, asks for it. It reads what `apply` wrote, never the media query:
+ * Chromium forgets to tell of a change when somebody read `matches` between the change and its event.
+ */
+export const isDark = (): boolean => document.documentElement.dataset.theme === 'dark';
 
 export const setTheme = (theme: Theme): void => {
   localStorage.setItem(KEY, theme);
@@ -23,7 +23,9 @@ export const setTheme = (theme: Theme): void => {
 export const nextTheme = (theme: Theme): Theme => ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length] ?? 'system';
 
 const apply = (): void => {
-  document.documentElement.dataset.theme = isDark() ? 'dark' : 'light';
+  const theme = currentTheme();
+  const dark = theme === 'dark' || (theme === 'system' && systemDark.matches);
+  document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   for (const listener of listeners) listener();
 };
 
