@@ -67,9 +67,12 @@ const summaries = summarise(rounds);
 const keeps = new Map(chosen.flatMap(({ contestants }) => contestants.map(({ name, keeps }) => [name, keeps])));
 const text = [
   `${describeMachine()}; ${described}; ${rounds.length} rounds`,
+  '',
   toTable(summaries),
+  '',
   'What is kept of a task that ended:',
-  ...[...keeps].map(([name, kept]) => `  ${name}: ${kept}`),
+  '',
+  ...[...keeps].map(([name, kept]) => `- ${name}: ${kept}`),
 ].join('\n');
 process.stdout.write(`${text}\n`);
 mkdirSync(values.out, { recursive: true });
@@ -77,7 +80,7 @@ writeFileSync(
   join(values.out, 'figures.json'),
   `${JSON.stringify({ machine: describeMachine(), rounds }, undefined, 2)}\n`,
 );
-writeFileSync(join(values.out, 'table.txt'), `${text}\n`);
+writeFileSync(join(values.out, 'table.md'), `${text}\n`);
 await writePlots(join(values.out, 'plots'), summaries);
 // Some of the peers keep timers and connections after they were closed.
 process.exit();

@@ -8,6 +8,8 @@ export interface Figure {
   system: string;
   value: number;
   unit: 'tasks/s' | 'events/s' | 'ms' | 'bytes';
+  /** Of those that show how a cost grows: the plot that they share, and how many there were. */
+  growth?: { plot: string; count: number };
 }
 
 /** Makes a full-size count the size of this run. */
