@@ -59,8 +59,12 @@ export const checkTimes = (times: CronTimes, now: Date): Date => {
   return first;
 };
 
+/** Intl also takes "+02:00", which has no clocks that change. */
+const OFFSET = /^[+-]\d/;
+
 const checkTimeZone = (timeZone: string): void => {
   try {
+    if (OFFSET.test(timeZone)) throw new RangeError('an offset is no name');
     new Intl.DateTimeFormat('en', { timeZone });
   } catch {
     throw badInput(

@@ -16,12 +16,18 @@ const WEEK_MS = 7 * 24 * 60 * 60 * 1000;
 const DEFAULT_MAX_DELAY_MS = 60 * 60 * 1000;
 const DEFAULT_JITTER = 0.5;
 
-export const BackoffSchema = z.object({
-  kind: z.enum(['FIXED', 'EXPONENTIAL']),
-  delayMs: z.number().int().min(0).max(WEEK_MS),
-  maxDelayMs: z.number().int().min(0).max(WEEK_MS).nullish(),
-  jitter: z.number().min(0).max(1).nullish(),
-});
+export const BackoffSchema = z
+  .object({
+    kind: z.enum(['FIXED', 'EXPONENTIAL']),
+    delayMs: z.number().int().min(0).max(WEEK_MS),
+    maxDelayMs: z.number().int().min(0).max(WEEK_MS).nullish(),
+    jitter: z.number().min(0).max(1).nullish(),
+  })
+  // A FIXED delay would be cut to it, and an EXPONENTIAL one never grow.
+  .refine(({ delayMs, maxDelayMs }) => (maxDelayMs ?? delayMs) >= delayMs, {
+    message: 'must not be less than delayMs',
+    path: ['maxDelayMs'],
+  });
 
 /** As the Lua functions read it: "E:1000:3600000:0.5". */
 export const encodeBackoff = ({ kind, delayMs, maxDelayMs, jitter }: BackoffInput): string =>

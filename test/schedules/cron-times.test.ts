@@ -138,6 +138,10 @@ describe('checking an expression', () => {
     throw new Error(`${cron} was accepted`);
   };
 
+  test.each(['+02:00', '-0530', '+02'])('takes no offset for a time zone: %s', (timeZone) => {
+    expect(refusal('@daily', timeZone)).toMatchObject({ code: 'BAD_USER_INPUT', field: 'input.timeZone' });
+  });
+
   test.each([
     ['0 9 * * MON-FRI', '2026-01-01T09:00:00.000Z'],
     [' 0  9 * * 1 ', '2026-01-05T09:00:00.000Z'],

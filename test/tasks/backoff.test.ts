@@ -13,10 +13,14 @@ describe('a backoff', () => {
     expect(encodeBackoff({ kind: 'FIXED', delayMs: 7_200_000 })).toBe('F:7200000:7200000:0.500');
   });
 
-  test.each([{ delayMs: -1 }, { delayMs: 0.5 }, { delayMs: 700_000_000 }, { jitter: 1.1 }, { jitter: -0.1 }])(
-    'with %j is refused',
-    (wrong) => {
-      expect(BackoffSchema.safeParse({ kind: 'FIXED', delayMs: 1, ...wrong }).success).toBe(false);
-    },
-  );
+  test.each([
+    { delayMs: -1 },
+    { delayMs: 0.5 },
+    { delayMs: 700_000_000 },
+    { jitter: 1.1 },
+    { jitter: -0.1 },
+    { delayMs: 9, maxDelayMs: 8 },
+  ])('with %j is refused', (wrong) => {
+    expect(BackoffSchema.safeParse({ kind: 'FIXED', delayMs: 1, ...wrong }).success).toBe(false);
+  });
 });
