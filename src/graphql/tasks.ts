@@ -75,7 +75,10 @@ export const BackoffInputType = builder.inputRef<BackoffInput>('BackoffInput').i
   fields: (t) => ({
     kind: t.field({ type: BackoffKindType, required: true, description: 'How the delay grows.' }),
     delayMs: t.int({ required: true, description: 'Before the second attempt, in ms; at most a week.' }),
-    maxDelayMs: t.int({ description: 'Never longer than this, in ms. Default: an hour.' }),
+    maxDelayMs: t.int({
+      description:
+        'Never longer than this, in ms; not less than delayMs. Default: an hour, or delayMs where that is more.',
+    }),
     jitter: t.float({ description: 'Which share of the delay is random, 0 to 1. Default: 0.5.' }),
   }),
 });

@@ -125,6 +125,7 @@ class Declarations(unittest.TestCase):
             lambda: worker.task("a", max_attempts=101)(print),
             lambda: Backoff("FIXED", -1),
             lambda: Backoff("FIXED", 1, jitter=2),
+            lambda: Backoff("FIXED", 9, max_delay_ms=8),
         ):
             with self.assertRaises(ValueError):
                 declare()

@@ -18,7 +18,7 @@ class Backoff:
     delay_ms: int
     """Before the second attempt."""
     max_delay_ms: int | None = None
-    """Never longer than this. Default: an hour."""
+    """Never longer than this, and not less than ``delay_ms``. Default: an hour, or ``delay_ms`` where that is more."""
     jitter: float = 0.5
     """Which share of the delay is random, 0 to 1."""
 
@@ -28,6 +28,8 @@ class Backoff:
         for name, value in (("delay_ms", self.delay_ms), ("max_delay_ms", self.max_delay_ms or 0)):
             if not 0 <= value <= WEEK_MS:
                 raise ValueError(f"{name} must be between 0 and {WEEK_MS}")
+        if self.max_delay_ms is not None and self.max_delay_ms < self.delay_ms:
+            raise ValueError("max_delay_ms must not be less than delay_ms")
         if not 0 <= self.jitter <= 1:
             raise ValueError("jitter must be between 0 and 1")
 
