@@ -24,6 +24,16 @@ export const SettingsSchema = z.object({
     'URL',
     'PostgreSQL itself, where DATABASE_URL leads to PgBouncer: migrate, janitor and payload-index need sessions of their own.',
   ),
+  DATABASE_REPLICA_URL: setting(
+    z.string().default(''),
+    'URL',
+    'A replica that streams from PostgreSQL, for lists of tasks, flows, schedules, operations and audit entries. Empty: none.',
+  ),
+  DATABASE_REPLICA_MAX_LAG_MS: setting(
+    wholeNumber(5_000, 100, 600_000),
+    'ms',
+    'How old such a list may be: while the replica is further behind, or away, PostgreSQL itself is asked.',
+  ),
   DATABASE_PREPARED_STATEMENTS: setting(
     z.stringbool().default(true),
     'true or false',

@@ -64,7 +64,9 @@ builder.queryField('auditLog', (t) =>
     resolve: async (_root, { where, first, after }, { services }) => {
       const actorId = where?.actorId ? checkId(where.actorId, 'where.actorId') : undefined;
       const cursor = after ? checkId(after, 'after') : undefined;
-      const page = await findAuditEntries(services.database, { ...where, actorId }, first ?? undefined, cursor);
+      const page = await services.lists.read((database) =>
+        findAuditEntries(database, { ...where, actorId }, first ?? undefined, cursor),
+      );
       const edges = page.entries.map((node) => ({ cursor: node.id, node }));
       return {
         edges,

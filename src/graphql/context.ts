@@ -9,6 +9,7 @@ import type { AnnounceServices } from '../claims/announce-worker.ts';
 import type { ReportServices } from '../claims/report-claims.ts';
 import type { WorkWatcher } from '../claims/watch-work.ts';
 import type { ApiKeyScope } from '../database/generated/client/client.ts';
+import type { ListReader } from '../database/replica.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { FlowLoaders } from '../flows/flow-loaders.ts';
 import type { OperationWatcher } from '../operations/watch-operations.ts';
@@ -35,6 +36,8 @@ export interface Services
     QueueServices,
     ReportServices,
     AnnounceServices {
+  /** For lists that queries ask for: never for what a mutation or a subscription answers, which is not to be old. */
+  lists: ListReader;
   authenticator: Authenticator;
   sessions: OpenSessions;
   rateLimits: RateLimits;

@@ -89,8 +89,10 @@ builder.queryFields((t) => ({
       type: FlowType,
       description: `The caller's flows, newest first, at most ${FLOW_PAGE.max} a page. Default: the first ${FLOW_PAGE.initial}.`,
       authScopes: { apiKey: 'TASKS_READ' },
-      resolve: async (_root, page, context) =>
-        toConnection(await findFlows(context.services.database, reachOf(requirePrincipal(context)), page)),
+      resolve: async (_root, page, context) => {
+        const reach = reachOf(requirePrincipal(context));
+        return toConnection(await context.services.lists.read((database) => findFlows(database, reach, page)));
+      },
     },
     { name: 'FlowConnection', description: 'A page of flows.' },
     { name: 'FlowEdge', description: 'A flow with its place among the others.' },

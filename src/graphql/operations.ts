@@ -87,8 +87,10 @@ builder.queryFields((t) => ({
       type: OperationType,
       description: `The caller's operations, newest first, at most ${OPERATION_PAGE.max} a page. Default: the first ${OPERATION_PAGE.initial}.`,
       authScopes: { apiKey: 'TASKS_READ' },
-      resolve: async (_root, page, context) =>
-        toConnection(await findOperations(context.services.database, reachOf(requirePrincipal(context)), page)),
+      resolve: async (_root, page, context) => {
+        const reach = reachOf(requirePrincipal(context));
+        return toConnection(await context.services.lists.read((database) => findOperations(database, reach, page)));
+      },
     },
     { name: 'OperationConnection', description: 'A page of operations.' },
     { name: 'OperationEdge', description: 'An operation with its place among the others.' },

@@ -222,8 +222,10 @@ builder.queryFields((t) => ({
       type: ScheduleType,
       description: `The caller's schedules, newest first, at most ${SCHEDULE_PAGE.max} a page. Default: the first ${SCHEDULE_PAGE.initial}.`,
       authScopes: { apiKey: 'TASKS_READ' },
-      resolve: async (_root, page, context) =>
-        toConnection(await findSchedules(context.services.database, reachOf(requirePrincipal(context)), page)),
+      resolve: async (_root, page, context) => {
+        const reach = reachOf(requirePrincipal(context));
+        return toConnection(await context.services.lists.read((database) => findSchedules(database, reach, page)));
+      },
     },
     { name: 'ScheduleConnection', description: 'A page of schedules.' },
     { name: 'ScheduleEdge', description: 'A schedule with its place among the others.' },

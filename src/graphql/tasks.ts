@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { ownerOfReach, readingReachOf } from '../accounts/principal.ts';
+import type { Database } from '../database/client.ts';
 import { type BackoffInput, decodeBackoff } from '../tasks/backoff.ts';
 import { DEFAULT_PAGE, findTask, findTasks, LARGE_PARTS, MAX_PAGE, type TaskSummary } from '../tasks/find-tasks.ts';
 import { MAX_PARENTS, MAX_TASKS_AT_ONCE } from '../tasks/new-task.ts';
@@ -271,12 +272,15 @@ builder.queryFields((t) => ({
         const principal = requireReader(context);
         const { where, wanted } = splitWhere(principal, filter);
         const reach = wanted ?? readingReachOf(principal);
-        const { database } = context.services;
+        const { database, lists } = context.services;
         const ownerId = ownerOfReach(reach);
         // Before the page, never after: what changes in between comes twice instead of not at all.
         const isFollowed = ownerId !== undefined && selects(info, 'changesCursor');
         const changesCursor = isFollowed ? await readChangesCursor(database, ownerId) : null;
-        return { ...toConnection(await findTasks(database, reach, where, page)), changesCursor };
+        const find = (from: Database) => findTasks(from, reach, where, page);
+        // With the cursor, the page must not be older than that.
+        const found = await (isFollowed ? find(database) : lists.read(find));
+        return { ...toConnection(found), changesCursor };
       },
     },
     {

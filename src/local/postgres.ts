@@ -56,7 +56,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<LocalServ
       ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ]);
     const server = await startServerProcess({ name: NAME, folder, command, args, as, gentle: 'SIGINT' });
-    await waitForLog(server, 'database system is ready to accept connections', port);
+    await waitForLog(server, 'database system is ready to accept', port);
     const url = `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
     return { url, port, pid: server.identity.pid, exited: server.exited, stop: server.stop };
   });

@@ -13,6 +13,7 @@ import { openBroker } from '../broker/open-broker.ts';
 import { WorkWatcher } from '../claims/watch-work.ts';
 import type { Config } from '../config.ts';
 import { openConfiguredDatabase } from '../database/client.ts';
+import { openListReader } from '../database/replica.ts';
 import { TaskFlowError } from '../errors.ts';
 import { createFlowLoaders } from '../flows/flow-loaders.ts';
 import type { Services } from '../graphql/context.ts';
@@ -45,6 +46,7 @@ export interface RunningServices extends Services {
 export const openServices = (config: Config, logger: Logger): RunningServices => {
   const keys = readSigningKeys(config);
   const database = openConfiguredDatabase(config);
+  const lists = openListReader(database, config, logger);
   const broker = openBroker(config, logger);
   const epochs = new Epochs(broker, epochRefreshMs(config.RECONCILE_INTERVAL_MS), logger);
   // Until the epochs are known, new tasks wait for the reconciler.
@@ -80,6 +82,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const workWatcher = new WorkWatcher(broker, logger);
   return {
     database,
+    lists,
     broker,
     epochs,
     taskWriter,
@@ -153,6 +156,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
       await taskWriter.close();
       await authenticator.flush();
       broker.close();
+      await lists.close();
       await database.$disconnect();
     },
   };

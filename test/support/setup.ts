@@ -19,6 +19,8 @@ export { waitFor } from './wait-for.ts';
 export interface SetupOptions {
   /** More settings, by their environment variables: `{ LEASE_MS: '500' }`. */
   settings?: Record<string, string>;
+  /** Those that need to know the database. */
+  settingsOf?: (databaseUrl: string) => Record<string, string>;
   /** Use this Redis for both lanes, instead of the shared one: a server on 127.0.0.1, or what `env` says of it. */
   redis?: Pick<PrivateServer, 'port'> | { readonly env: Readonly<Record<string, string>> };
   /** Use a database of this PostgreSQL, instead of the shared one. */
@@ -49,7 +51,11 @@ export const setup = async (options: SetupOptions = {}): Promise<TestApp> => {
   const redisEnv = options.redis && 'env' in options.redis ? options.redis.env : serverEnv(redisPort);
   const databaseUrl = await createMigratedDatabase(serverUrl, name, options.postgres !== undefined);
   const pooled = options.pgBouncer ? throughPooler(options.pgBouncer, databaseUrl) : {};
-  const env = settingsFor(databaseUrl, redisEnv, name, { ...pooled, ...options.settings });
+  const env = settingsFor(databaseUrl, redisEnv, name, {
+    ...pooled,
+    ...options.settingsOf?.(databaseUrl),
+    ...options.settings,
+  });
   const config = loadConfig(['database', 'secret'], env);
   const database = openDatabase({
     url: databaseUrl,
