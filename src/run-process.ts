@@ -1,5 +1,6 @@
 import { type Config, loadConfig, type Need, readEnvironment } from './config.ts';
 import { TaskFlowError } from './errors.ts';
+import { describeErrorInText } from './log-errors.ts';
 import { createLogger, type Logger } from './logger.ts';
 import type { Registry } from './metrics/registry.ts';
 import type { MetricsServer } from './metrics/serve-metrics.ts';
@@ -18,7 +19,7 @@ export type Start = (config: Config, logger: Logger, registry?: Registry) => Pro
 
 /** Ends with one line on stderr for errors that a person can mend, with a stack for the others. */
 export const exitWith = (error: unknown): never => {
-  const text = error instanceof TaskFlowError ? error.message : error instanceof Error ? error.stack : String(error);
+  const text = error instanceof TaskFlowError ? error.message : describeErrorInText(error);
   process.stderr.write(`${text}\n`);
   process.exit(1);
 };
@@ -45,6 +46,7 @@ export const runProcess = async (
   const given = Object.entries(settings).filter(([, value]) => value !== undefined);
   const config = loadConfig(needs, { ...readEnvironment(), ...Object.fromEntries(given) });
   const logger = createLogger(config.LOG_LEVEL, name);
+  endOnFaults(logger);
   const metrics = await openMetrics(config, name, logger);
   await openTraces(config, name, logger);
   const running = await start(config, logger, metrics?.registry);
@@ -75,6 +77,14 @@ export const runProcess = async (
   process.on('SIGINT', () => stop('SIGINT'));
   if (process.channel) process.on('disconnect', () => stop('its parent is gone'));
   logger.info('started');
+};
+
+/** Node would write out all that hangs on the error: the arguments of a command to Redis, say. */
+const endOnFaults = (logger: Logger): void => {
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'a fault ends the process');
+    process.exit(1);
+  });
 };
 
 /** Loads nothing of it where nobody asks for it. */

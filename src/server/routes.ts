@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Config } from '../config.ts';
 import { answerJson } from '../http-server.ts';
+import { givenRequestId, withRequestId } from '../request-id.ts';
 import { getTracing } from '../tracing/tracing.ts';
 import type { ReadAddress } from './client-address.ts';
 import { type AllowedOrigins, FORGERY_MESSAGE, mayBeForged } from './cross-site.ts';
@@ -29,12 +30,21 @@ export const createRoutes = (front: Front, config: Config): RequestListener => {
     setSecurityHeaders(response);
     front.drain.mark(response);
     const path = request.url?.split('?')[0];
-    if (path === GRAPHQL_PATH) answerGraphQL(front, config, request, response);
+    if (path === GRAPHQL_PATH) nameRequest(request, response, () => answerGraphQL(front, config, request, response));
     else if (path === '/healthz') answerJson(response, 200, { isAlive: true });
     else if (path === '/readyz') void answerReadiness(front.drain, response);
     else serveDashboard(request, response, () => answerNothing(path, response));
   };
 };
+
+/** Lines of the log name the request, by the id that a proxy or the client gave it, which is answered as well. */
+const nameRequest = ({ headers }: IncomingMessage, response: ServerResponse, answer: () => void): void => {
+  const id = givenRequestId(headers[REQUEST_ID]);
+  if (id !== undefined) response.setHeader(REQUEST_ID, id);
+  withRequestId(id, answer);
+};
+
+const REQUEST_ID = 'x-request-id';
 
 const answerNothing = (path: string | undefined, response: ServerResponse): void =>
   answerJson(response, 404, { error: `There is nothing at ${path}; GraphQL is at ${GRAPHQL_PATH}.` });

@@ -12,6 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { RequestKind } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
 import { TaskFlowError } from '../errors.ts';
+import { withRequestId } from '../request-id.ts';
 import { admit, identify } from './admission.ts';
 import { beginCompiled, type SubscriptionParts } from './begin-subscription.ts';
 import { credentialsOfParams } from './credentials.ts';
@@ -196,7 +197,7 @@ const openSocket = (extra: Extra, protocol: Protocol, { services: { logger } }: 
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) => {
         socket.on('message', (message) => {
-          handle(String(message)).catch((error: unknown) => {
+          withRequestId(undefined, () => handle(String(message))).catch((error: unknown) => {
             logger.error({ err: error }, 'a socket met a fault');
             socket.close(CloseCode.InternalServerError, 'Internal error');
           });

@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config.ts';
-import { type Logger, quietly } from '../logger.ts';
+import { type Logger, logTraces, quietly } from '../logger.ts';
 import { within } from '../within.ts';
 import { Spans } from './spans.ts';
 import type { Tracing } from './tracing.ts';
@@ -41,6 +41,7 @@ export const openTracing = (config: Config, process: string, logger: Logger): Tr
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(provider);
+  logTraces(() => trace.getActiveSpan()?.spanContext().traceId);
   return new Spans(trace.getTracer('taskflow', packageJson.version), async () => {
     if (!(await within(CLOSE_MS, provider.shutdown()).catch(() => false))) report();
   });

@@ -1,5 +1,6 @@
 import { type Config, directUrl } from '../../src/config.ts';
 import { takeMaintenanceLock } from '../../src/database/maintenance-lock.ts';
+import { messageOf } from '../../src/log-errors.ts';
 import {
   API_KEYS_TO_DELETE,
   API_KEYS_TO_REVOKE,
@@ -88,7 +89,7 @@ const carryOut = async ({ name, run: work }: (typeof STEPS)[number], run: Run): 
     await work(run);
   } catch (error) {
     run.signal.throwIfAborted();
-    run.summary.failures.push({ step: name, reason: error instanceof Error ? error.message : String(error) });
+    run.summary.failures.push({ step: name, reason: error instanceof Error ? messageOf(error) : String(error) });
   }
 };
 

@@ -41,8 +41,9 @@ const DAYS_AHEAD = 8;
  *
  * Every process needs at least one; with two or more, another takes over when one dies.
  */
-export const startManager = ({ broker, database, config, logger }: ManagerOptions): Manager => {
+export const startManager = ({ broker, database, config, logger: parentLogger }: ManagerOptions): Manager => {
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const logger = parentLogger.child({ managerId: id });
   const leaseMs = config.LEADER_LEASE_MS;
   const handover = new Handover({ broker, database, config, logger });
   const dependencyRunner = startDependencyRunner({ broker, database, handover, logger });

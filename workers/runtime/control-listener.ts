@@ -47,7 +47,10 @@ export class ControlListener {
     if (workerId !== this.#options.workerId) return;
     const attempt = attemptOf(id);
     if (attempt?.claim.token !== token) return;
-    this.#options.logger.info({ taskId: id }, 'the task was cancelled: its handler is told to stop');
+    this.#options.logger.info(
+      { taskId: id, attempt: attempt.claim.attempt },
+      'the task was cancelled: its handler is told to stop',
+    );
     attempt.abort(new CancelRequestedError(reason));
   }
 }

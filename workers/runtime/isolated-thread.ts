@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import pino, { type Logger } from 'pino';
+import { SERIALIZERS } from '../../src/logger.ts';
 import {
   definitionsOf,
   type LogLevel,
@@ -82,7 +83,7 @@ const contextOf = (
 };
 
 const openLogger = (level: string, say: (message: ThreadMessage) => void): Logger =>
-  pino({ level }, { write: (line: string) => say({ kind: 'line', line }) });
+  pino({ level, serializers: SERIALIZERS }, { write: (line: string) => say({ kind: 'line', line }) });
 
 /** As JSON would have it: functions and the like cannot be sent. */
 const toPlain = (value: unknown): unknown => {

@@ -59,7 +59,10 @@ export class LeaseKeeper {
     // One that was reported while this call was on its way is lost only in the sense that it has ended.
     if (this.#options.slots.of(attempt.shard).get(attempt.claim.id) !== attempt) return;
     if (!attempt.isSettled)
-      this.#options.logger.info({ taskId: attempt.claim.id }, 'lease lost: the handler is told to stop');
+      this.#options.logger.info(
+        { taskId: attempt.claim.id, attempt: attempt.claim.attempt },
+        'lease lost: the handler is told to stop',
+      );
     attempt.lose();
   }
 

@@ -120,13 +120,22 @@ export class Reporter {
   #free(entries: readonly OutboxEntry<unknown>[], lostIds: readonly string[]): void {
     for (const { attempt } of entries) this.#options.slots.release(attempt);
     // After a call that broke off, this is also how one looks that Redis had already taken.
-    for (const taskId of lostIds) this.#options.logger.info({ taskId }, 'lease lost: the outcome was not taken');
+    if (lostIds.length === 0) return;
+    const lost = new Set(lostIds);
+    for (const { attempt } of entries) {
+      const { id: taskId, attempt: number } = attempt.claim;
+      if (lost.has(taskId))
+        this.#options.logger.info({ taskId, attempt: number }, 'lease lost: the outcome was not taken');
+    }
   }
 
   #drop(attempts: readonly Attempt[]): void {
     for (const attempt of attempts) {
       this.#options.slots.release(attempt);
-      this.#options.logger.info({ taskId: attempt.claim.id }, 'lease lost: the outcome was dropped');
+      this.#options.logger.info(
+        { taskId: attempt.claim.id, attempt: attempt.claim.attempt },
+        'lease lost: the outcome was dropped',
+      );
     }
     this.#options.onStep();
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Claim } from '../../src/broker/calls.ts';
 import type { Broker, Lane, Shard } from '../../src/broker/lanes.ts';
+import { SERIALIZERS } from '../../src/logger.ts';
 import { within } from '../../src/within.ts';
 import { Attempt, WorkerStoppingError } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
@@ -78,7 +79,8 @@ export class Worker {
     const { broker, leaseMs, maxResultBytes } = options;
     this.id = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
     this.#options = options;
-    this.#logger = options.logger.child({ workerId: this.id });
+    // The program's own logger may write out whatever hangs on an error.
+    this.#logger = options.logger.child({ workerId: this.id }, { serializers: SERIALIZERS });
     const logger = this.#logger;
     const slots = new Slots(options.concurrency);
     this.#slots = slots;

@@ -83,7 +83,7 @@ void Executor::settle(const AttemptPtr& attempt, const Outcome& outcome) {
 
 void Executor::lose(const AttemptPtr& attempt) {
   if (!attempt->isSettled()) {
-    options_.logger.info("lease lost: the handler is told to stop", {{"taskId", attempt->claim.id}});
+    options_.logger.info("lease lost: the handler is told to stop", {{"taskId", attempt->claim.id}, {"attempt", attempt->claim.attempt}});
   }
   attempt->markLost();
   attempt->stop(StopReason::leaseLost);

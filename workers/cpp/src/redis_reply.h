@@ -21,7 +21,11 @@ class RedisReply {
 
   /** Redis refused the command, or could not be asked. */
   bool failed() const { return !reply_ || reply_->type == REDIS_REPLY_ERROR; }
-  std::string_view error() const { return reply_ ? std::string_view(reply_->str, reply_->len) : why_; }
+  /** Why, without the arguments of the command, which Redis quotes where it does not know it: payloads and results. */
+  std::string_view error() const {
+    const auto text = reply_ ? std::string_view(reply_->str, reply_->len) : why_;
+    return text.substr(0, text.find(", with args beginning with"));
+  }
 
   bool isNil() const { return reply_ && reply_->type == REDIS_REPLY_NIL; }
   std::int64_t integer() const { return reply_->integer; }

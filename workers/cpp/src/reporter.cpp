@@ -93,7 +93,8 @@ void Reporter::free(const Outbox::Entries& entries, const std::vector<std::strin
 
 void Reporter::drop(const AttemptPtr& attempt) {
   options_.slots.release(attempt);
-  options_.logger.info("lease lost: the outcome was dropped", {{"taskId", attempt->claim.id}});
+  const auto& claim = attempt->claim;
+  options_.logger.info("lease lost: the outcome was dropped", {{"taskId", claim.id}, {"attempt", claim.attempt}});
 }
 
 }  // namespace taskflow

@@ -54,7 +54,7 @@ class LeaseKeeper:
         if self._slots.of(self.shard).get(attempt.claim.id) is not attempt:
             return
         if not attempt.is_settled:
-            _logger.info("lease lost: the handler is told to stop", extra={"taskId": attempt.claim.id})
+            _logger.info("lease lost: the handler is told to stop", extra={"taskId": attempt.claim.id, "attempt": attempt.claim.attempt})
         attempt.lose()
 
     async def _run(self) -> None:

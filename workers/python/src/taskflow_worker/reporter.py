@@ -105,7 +105,8 @@ class Reporter:
     def _drop(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._slots.release(attempt)
-            _logger.info("lease lost: the outcome was dropped", extra={"taskId": attempt.claim.id})
+            fields = {"taskId": attempt.claim.id, "attempt": attempt.claim.attempt}
+            _logger.info("lease lost: the outcome was dropped", extra=fields)
         self._on_step()
 
     def _after_call(self, key: tuple[Shard, str], error: Exception | None) -> None:

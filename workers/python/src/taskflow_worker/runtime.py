@@ -22,6 +22,7 @@ from .executor import Executor
 from .heartbeat import Heartbeat
 from .lanes import Lane, Shard, open_lanes
 from .lease_keeper import LeaseKeeper
+from .logs import bind
 from .observer import Observer
 from .outcome import RELEASED, Completed, Failed, Outcome
 from .reporter import Reporter
@@ -73,9 +74,10 @@ class Runtime:
         self._claim_loops = deque(
             self._open_claim_loop(queues, slots) for queues, slots in self._group_queues()
         )
+        bind(workerId=self.worker_id)
         _logger.info(
             "worker started",
-            extra={"workerId": self.worker_id, "queues": settings.queues, "concurrency": settings.concurrency},
+            extra={"queues": settings.queues, "concurrency": settings.concurrency},
         )
 
     @property

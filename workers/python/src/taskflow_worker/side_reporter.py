@@ -131,5 +131,5 @@ class SideReporter:
         for attempt, _ in items:
             if attempt.claim.id in lost and not attempt.is_lost:
                 if not attempt.is_settled:
-                    _logger.info("lease lost: the handler is told to stop", extra={"taskId": attempt.claim.id})
+                    _logger.info("lease lost: the handler is told to stop", extra={"taskId": attempt.claim.id, "attempt": attempt.claim.attempt})
                 attempt.lose()
