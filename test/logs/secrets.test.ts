@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
@@ -7,6 +9,7 @@ import { request } from '../../src/local/graphql-client.ts';
 import { cpp, python, typescript } from '../conformance/workers.ts';
 import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { type PrivateServer, spawnProcess, startPrivateRedis, type TestProcess, waitFor } from '../support/setup.ts';
+import { FOLDER_PREFIX } from '../support/sweep.ts';
 import { type System, startSystem } from '../support/system.ts';
 
 /** Texts that no log may have, by what they are. Each is like no other text. */
@@ -128,10 +131,15 @@ const submitAll = async ({ system }: Stack): Promise<string[]> => {
 /** What drivers throw when servers refuse what they are sent. */
 const breakServers = async (stack: Stack): Promise<void> => {
   const { system, admin } = stack;
+  const folder = await mkdtemp(FOLDER_PREFIX);
+  onTestFinished(() => rm(folder, { recursive: true }));
   const outOfOrder = async (begin: () => Promise<unknown>, end: () => Promise<unknown>) => {
-    await system.graphql(CREATE, { type: 'late', queue: 'typescript', payload: mark('result') });
+    const file = join(folder, randomBytes(6).toString('hex'));
+    const payload = { text: mark('result'), file };
+    await system.graphql(CREATE, { type: 'late', queue: 'typescript', payload });
     await waitFor(async () => (await system.countByStatus()).PROCESSING === 1, { what: 'it runs' });
     await begin();
+    await writeFile(file, '');
     await Promise.allSettled(submissionsOf(system));
     await system.api.waitForOutput(/could not enqueue/);
     await typescriptWorker(stack).waitForOutput(/outcomes are kept/);

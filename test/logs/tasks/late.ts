@@ -1,13 +1,15 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineTask } from '../../../workers/sdk/index.ts';
 import { conformanceTasks } from '../../conformance/tasks/conformance.ts';
 
-/** Gives its payload back when Redis may be out of order. */
+/** Gives the payload's text back once its file is there: when Redis is out of order. */
 export const late = defineTask({
   type: 'late',
   handler: async ({ payload }) => {
-    await wait(500);
-    return payload;
+    const { text, file } = payload as { text: string; file: string };
+    while (!existsSync(file)) await wait(20);
+    return text;
   },
 });
 
