@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ERROR_CODES } from '../src/errors.ts';
-import { CLOSE_CODES } from '../src/server/websocket.ts';
+import { CLOSE_CODES } from '../src/server/socket-session.ts';
 
 const PAGE = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
 

@@ -8,9 +8,11 @@ import { credentialsEnded, isRevokedBy, type Revocation } from './revocation.ts'
 /** How often the credentials of everything that is open are checked, in ms: so long a lost message goes unnoticed. */
 const CHECK_INTERVAL_MS = 1_000;
 
-interface Session {
-  principal: Principal;
-  end: (reason: Error) => void;
+/** Something that is open as long as the credentials it was opened with count. */
+export interface OpenSession {
+  readonly principal: Principal;
+  /** Called when they no longer do, at most once. */
+  expire(reason: Error): void;
 }
 
 /**
@@ -21,7 +23,7 @@ export class OpenSessions {
   readonly #database: Database;
   readonly #usage: KeyUsage;
   readonly #logger: Logger;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<OpenSession>();
   readonly #timer: NodeJS.Timeout;
   #isChecking = false;
 
@@ -33,14 +35,13 @@ export class OpenSessions {
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
 
-  /**
-   * @param end called when the credentials no longer count, at most once
-   * @returns what to call when it ended otherwise
-   */
-  add(principal: Principal, end: (reason: Error) => void): () => void {
-    const session = { principal, end };
+  add(session: OpenSession): void {
     this.#sessions.add(session);
-    return () => void this.#sessions.delete(session);
+  }
+
+  /** It has ended otherwise. */
+  delete(session: OpenSession): void {
+    this.#sessions.delete(session);
   }
 
   endRevoked(revocation: Revocation): void {
@@ -73,16 +74,16 @@ export class OpenSessions {
     this.#sessions.clear();
   }
 
-  #endUnless(sessions: Iterable<Session>, isValid: (session: Session) => boolean): void {
+  #endUnless(sessions: Iterable<OpenSession>, isValid: (session: OpenSession) => boolean): void {
     for (const session of [...sessions]) {
       if (isValid(session) || !this.#sessions.delete(session)) continue;
-      session.end(credentialsEnded());
+      session.expire(credentialsEnded());
     }
   }
 }
 
 /** The API keys, and the users of whatever is no API key. */
-const idsOf = (sessions: readonly Session[]): [apiKeyIds: Set<string>, userIds: Set<string>] => {
+const idsOf = (sessions: readonly OpenSession[]): [apiKeyIds: Set<string>, userIds: Set<string>] => {
   const apiKeyIds = new Set<string>();
   const userIds = new Set<string>();
   for (const { principal } of sessions) {

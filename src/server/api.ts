@@ -3,8 +3,6 @@ import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { checkServers } from '../broker/check-servers.ts';
 import type { Config } from '../config.ts';
-import { CompiledResults } from '../graphql/compiled-results.ts';
-import { schema } from '../graphql/schema.ts';
 import { listen } from '../http-server.ts';
 import type { Logger } from '../logger.ts';
 import type { Registry } from '../metrics/registry.ts';
@@ -54,7 +52,6 @@ export const startApi = async (config: Config, logger: Logger, registry?: Regist
     persisted,
     metrics: measured?.graphql,
     maskError: createMask(services, config),
-    compiled: new CompiledResults(schema),
     readAddress: createAddressReader(config.TRUSTED_PROXIES, logger),
     origins: new AllowedOrigins(config.CORS_ORIGINS),
   };

@@ -1,6 +1,6 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
-import type { OpenSessions } from '../accounts/open-sessions.ts';
+import type { OpenSession, OpenSessions } from '../accounts/open-sessions.ts';
 import type { Principal } from '../accounts/principal.ts';
 import type { Context } from '../graphql/context.ts';
 
@@ -21,16 +21,19 @@ export const endWithCredentials = (sessions: OpenSessions): Plugin<Context> => (
 });
 
 /** Results of a subscription that can be ended from outside, also while it waits for the next one. */
-class EndableResults implements AsyncIterableIterator<ExecutionResult> {
+class EndableResults implements OpenSession, AsyncIterableIterator<ExecutionResult> {
+  readonly principal: Principal;
   readonly #source: AsyncIterator<ExecutionResult>;
-  readonly #leave: () => void;
+  readonly #sessions: OpenSessions;
   #last: ExecutionResult | undefined;
   #wake: ((result: IteratorResult<ExecutionResult>) => void) | undefined;
   #isEnded = false;
 
   constructor(source: AsyncIterator<ExecutionResult>, sessions: OpenSessions, principal: Principal) {
+    this.principal = principal;
     this.#source = source;
-    this.#leave = sessions.add(principal, (reason) => this.#end(reason));
+    this.#sessions = sessions;
+    sessions.add(this);
   }
 
   async next(): Promise<IteratorResult<ExecutionResult>> {
@@ -44,17 +47,17 @@ class EndableResults implements AsyncIterableIterator<ExecutionResult> {
         this.#wake = settle;
         this.#source.next().then(settle, reject);
       });
-      if (result.done) this.#leave();
+      if (result.done) this.#sessions.delete(this);
       return result;
     } catch (error) {
-      this.#leave();
+      this.#sessions.delete(this);
       throw error;
     }
   }
 
   async return(): Promise<IteratorResult<ExecutionResult>> {
     this.#isEnded = true;
-    this.#leave();
+    this.#sessions.delete(this);
     await this.#source.return?.();
     return { value: undefined, done: true };
   }
@@ -63,7 +66,7 @@ class EndableResults implements AsyncIterableIterator<ExecutionResult> {
     return this;
   }
 
-  #end(reason: Error): void {
+  expire(reason: Error): void {
     this.#isEnded = true;
     this.#last = { errors: [new GraphQLError(reason.message, { originalError: reason })] };
     // Whoever waits is told now; what the source says later is for nobody.

@@ -28,7 +28,7 @@ const holderOfKey = async (): Promise<Principal & { apiKeyId: string }> => {
 const lastUseAfterCheck = async (principal: Principal & { apiKeyId: string }): Promise<number> => {
   const usage = new KeyUsage(app.database, silent);
   const sessions = new OpenSessions(app.database, usage, silent, 3_600_000);
-  sessions.add(principal, () => {});
+  sessions.add({ principal, expire: () => {} });
   await sessions.check();
   await usage.flush();
   sessions.close();

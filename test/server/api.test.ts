@@ -127,6 +127,7 @@ describe('starting', () => {
 describe('closing', () => {
   test('finishes requests that are under way, and tells subscribers to come back', async () => {
     const other = await startApi(app.config, silent);
+    await waitFor(async () => (await other.checkReadiness()).isReady, { what: 'a connection to Redis' });
     const closes: number[] = [];
     const client = connect(other.url, user.headers, {
       on: { closed: (event) => closes.push((event as CloseEvent).code) },

@@ -117,7 +117,7 @@ describe('an API key that is replaced', () => {
     const key = await app.keyOf(user);
     const principal = await principalOf({ authorization: undefined, apiKey: key['x-api-key'] });
     const ended: Error[] = [];
-    app.services.sessions.add(principal, (reason) => ended.push(reason));
+    app.services.sessions.add({ principal, expire: (reason) => void ended.push(reason) });
     const id = await lastKey(user);
     await user.call('mutation ($id: ID!) { rotateApiKey(id: $id, overlapMinutes: 5) { secret } }', { id });
     await app.services.sessions.check();
@@ -156,7 +156,7 @@ describe('a token', () => {
     const principal = await principalOf({ authorization: user.headers.authorization, apiKey: undefined });
     const expiresAtMs = Date.now() + 300;
     const endedAt = await new Promise<number>((resolve) =>
-      app.services.sessions.add({ ...principal, expiresAtMs }, () => resolve(Date.now())),
+      app.services.sessions.add({ principal: { ...principal, expiresAtMs }, expire: () => resolve(Date.now()) }),
     );
     expect(endedAt).toBeGreaterThanOrEqual(expiresAtMs);
   });
