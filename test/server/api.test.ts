@@ -6,6 +6,7 @@ import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts
 import { silent } from '../support/factory.ts';
 import { createDatabase, dropDatabase } from '../support/setup.ts';
 import { connect, watch } from '../support/sockets.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 let app: ApiApp;
 let api: Api;
