@@ -73,6 +73,8 @@ export class SocketSession implements SubscriptionOwner {
   }
 
   async receive(text: string): Promise<void> {
+    // What comes after the decision to close it is for nobody.
+    if (this.socket.readyState !== this.socket.OPEN) return;
     const message = parsed(text);
     switch (message?.type) {
       case MessageType.ConnectionInit:

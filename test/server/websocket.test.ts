@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { WebSocket } from 'ws';
 import { realtimeChannel } from '../../src/broker/keys.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import type { Change } from '../../src/realtime/change.ts';
@@ -10,7 +8,7 @@ import { type Api, startApi } from '../../src/server/api.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
 import { waitFor } from '../support/setup.ts';
-import { connect, watch } from '../support/sockets.ts';
+import { connect, openRaw, watch } from '../support/sockets.ts';
 
 let app: ApiApp;
 let api: Api;
@@ -28,22 +26,6 @@ afterAll(async () => {
 
 const ME = '{ me { id } }';
 
-/** A socket that speaks the protocol by hand and keeps every message. */
-const openRaw = async (params: Record<string, unknown>) => {
-  const socket = new WebSocket(`${api.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
-  const messages: { type: string; id?: string; payload?: Record<string, unknown>[] & { data?: unknown } }[] = [];
-  socket.on('message', (data) => messages.push(JSON.parse(String(data))));
-  socket.on('error', () => {});
-  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
-  await once(socket, 'open');
-  const send = (message: object): void => socket.send(JSON.stringify(message));
-  send({ type: 'connection_init', payload: params });
-  const start = (id: string, query: string): void => send({ type: 'subscribe', id, payload: { query } });
-  const until = (type: string) =>
-    waitFor(() => messages.find((message) => message.type === type), { what: `a message "${type}"` });
-  return { socket, messages, closed, start, until };
-};
-
 describe('a socket', () => {
   test.each([['Authorization'], ['authorization'], ['AUTHORIZATION']])(
     'is let in by the token under %s',
@@ -60,12 +42,12 @@ describe('a socket', () => {
   });
 
   test('is closed with 4401 for wrong credentials', async () => {
-    const { closed } = await openRaw({ authorization: 'Bearer x.y.z' });
+    const { closed } = await openRaw(api.url, { authorization: 'Bearer x.y.z' });
     expect(await closed).toBe(4401);
   });
 
   test('may be open without credentials; fields say what they need', async () => {
-    const { start, until, messages } = await openRaw({});
+    const { start, until, messages } = await openRaw(api.url, {});
     await until('connection_ack');
     start('1', 'subscription { taskChanges { cursor } }');
     await until('complete');
@@ -74,7 +56,7 @@ describe('a socket', () => {
   });
 
   test('carries errors of documents as those of their operations', async () => {
-    const { start, messages, until } = await openRaw({});
+    const { start, messages, until } = await openRaw(api.url, {});
     await until('connection_ack');
     start('1', '{');
     start('2', '{ nope }');
@@ -87,7 +69,7 @@ describe('a socket', () => {
 
   test('is closed with 4401 once its key is revoked', async () => {
     const key = await app.keyOf(user);
-    const { closed, until } = await openRaw(key);
+    const { closed, until } = await openRaw(api.url, key);
     await until('connection_ack');
     const { data } = await user.call('{ apiKeys { id } }');
     await user.call('mutation ($id: ID!) { revokeApiKey(id: $id) { id } }', { id: data.apiKeys[0].id });
@@ -111,7 +93,7 @@ describe('a socket', () => {
 
   test.each(['stops an operation', 'is cut'])('leaves nothing behind when its client %s', async (how) => {
     const spy = vi.spyOn(QueueWatcher.prototype, 'watch');
-    const { socket, start, until } = await openRaw(user.headers);
+    const { socket, start, until } = await openRaw(api.url, user.headers);
     await until('connection_ack');
     start('1', 'subscription { queueUpdated(name: "left") { name } }');
     await until('next');
@@ -153,7 +135,7 @@ describe('a client that stops reading', () => {
 
   /** Subscribes so often, and makes sure that the server listens. */
   const beginReading = async (owner: TestUser, count: number) => {
-    const raw = await openRaw(owner.headers);
+    const raw = await openRaw(api.url, owner.headers);
     await raw.until('connection_ack');
     for (let i = 0; i < count; i++) raw.start(String(i), QUERY);
     const channel = realtimeChannel(app.config.REDIS_KEY_PREFIX, 'low', channelOfOwner(owner.id));

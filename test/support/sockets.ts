@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { type Client, createClient, type FormattedExecutionResult } from 'graphql-ws';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { GraphQLServer } from '../../src/server/graphql-server.ts';
+import { waitFor } from './setup.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into results whose form the query decides.
 type Result = FormattedExecutionResult<any>;
@@ -92,3 +94,35 @@ export const connect = (
 /** Subscribes over a socket. */
 export const watch = (client: Client, query: string, variables: Record<string, unknown> = {}): Watch =>
   toWatch(client.iterate({ query, variables }));
+
+export interface RawMessage {
+  type: string;
+  id?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  payload?: any;
+}
+
+/**
+ * A socket that speaks graphql-transport-ws by hand and keeps every message. It is cut at the end of the test.
+ *
+ * @param params of its connection_init. Default: it sends none
+ */
+export const openRaw = async (url: string, params?: Record<string, unknown>) => {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  onTestFinished(() => socket.terminate());
+  const messages: RawMessage[] = [];
+  socket.on('message', (data) => messages.push(JSON.parse(String(data))));
+  socket.on('error', () => {});
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  await once(socket, 'open');
+  const send = (message: object): void => socket.send(JSON.stringify(message));
+  if (params) send({ type: 'connection_init', payload: params });
+  const start = (id: string, query: string, variables?: Record<string, unknown>): void =>
+    send({ type: 'subscribe', id, payload: { query, variables } });
+  /** The first message of this type, and of this operation if it is named. */
+  const until = (type: string, id?: string): Promise<RawMessage> =>
+    waitFor(() => messages.find((message) => message.type === type && (id === undefined || message.id === id)), {
+      what: `a message "${type}"`,
+    });
+  return { socket, messages, closed, send, start, until };
+};
