@@ -4,6 +4,7 @@ import { findTask, findTasks } from '../../src/tasks/find-tasks.ts';
 import { quantile } from '../quantile.ts';
 import type { Servers } from '../servers.ts';
 import { openTaskFlow, type TaskFlowSystem, taskflow } from '../systems/taskflow.ts';
+import { usedMemory } from './memory.ts';
 import { type Figure, type Round, rateOf, type Scenario } from './scenario.ts';
 
 const WAITING = [10_000, 100_000, 1_000_000];
@@ -33,9 +34,18 @@ const claimAndRelease = async ({ services: { broker } }: TaskFlowSystem): Promis
 const withWaiting = async (servers: Servers, count: number): Promise<Figure[]> => {
   await using system = await openTaskFlow(servers);
   await system.submitKnown(count);
-  const name = `claim and release 50 of ${count.toLocaleString('en')} waiting, p50`;
-  const growth = { plot: 'claim and release 50, p50, by tasks that wait', count };
-  return [{ name, system: taskflow.name, value: await p50(() => claimAndRelease(system)), unit: 'ms', growth }];
+  const waiting = count.toLocaleString('en');
+  const figure = (what: string, value: number, unit: Figure['unit']): Figure => ({
+    name: `${what} of ${waiting} waiting`,
+    system: taskflow.name,
+    value,
+    unit,
+    growth: { plot: `${what}, by tasks that wait`, count },
+  });
+  return [
+    figure('claim and release 50, p50', await p50(() => claimAndRelease(system)), 'ms'),
+    figure('memory in Redis', await usedMemory(system.services.broker.low.redis), 'bytes'),
+  ];
 };
 
 /** Ended tasks of the owner, three transitions each, of the last hours: made by SQL in a tenth of the time. */
@@ -85,6 +95,7 @@ const withFinished = async (servers: Servers, count: number, { scale }: Round): 
   const { database } = services;
   return [
     figure('submit in bulk', rate, 'tasks/s'),
+    figure('memory in Redis', await usedMemory(services.broker.low.redis), 'bytes'),
     figure('claim and release 50, p50', await p50(() => claimAndRelease(system))),
     figure('task, p50', await p50(() => findTask(database, ownerId, id))),
     figure('tasks, first page, p50', await p50(() => findTasks(database, ownerId, {}, { first: 50 }))),

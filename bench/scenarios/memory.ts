@@ -34,7 +34,8 @@ export const memory: Scenario = {
     }),
 };
 
-const usedMemory = async (redis: Redis): Promise<number> =>
+/** Bytes of what Redis holds, without its own. */
+export const usedMemory = async (redis: Redis): Promise<number> =>
   Number(/^used_memory_dataset:(\d+)/m.exec(await redis.info('memory'))?.[1]);
 
 /** TaskFlow hands tasks to Redis after it acknowledged them. @returns the memory once it does not grow any more */

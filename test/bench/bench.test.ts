@@ -30,11 +30,16 @@ const FIGURES: Record<string, string[]> = {
     ]),
   ),
   'memory of a waiting task in Redis, beside its payload': ['BullMQ'],
-  ...Object.fromEntries(['50', '500', '5,000'].map((n) => [`claim and release 50 of ${n} waiting, p50`, []])),
+  ...Object.fromEntries(
+    ['50', '500', '5,000'].flatMap((n) =>
+      ['claim and release 50, p50', 'memory in Redis'].map((what) => [`${what} of ${n} waiting`, []]),
+    ),
+  ),
   ...Object.fromEntries(
     ['0', '5,000', '50,000'].flatMap((n) =>
       [
         'submit in bulk',
+        'memory in Redis',
         'claim and release 50, p50',
         'task, p50',
         'tasks, first page, p50',
