@@ -114,6 +114,14 @@ program
     process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}.\n` : 'The database is up to date.\n');
   });
 
+program
+  .command('after-restore')
+  .description('After a backup of PostgreSQL was restored, before anything is started: see docs/operations.md.')
+  .action(async () => {
+    const { runAfterRestore } = await import('./database/after-restore.ts');
+    await runAfterRestore();
+  });
+
 const payloadIndex = program
   .command('payload-index')
   .description('Makes or drops an index that finds tasks by what stands in their payloads. Needs PostgreSQL.');
@@ -166,6 +174,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   worker: ['taskflow worker', 'taskflow worker --tasks ./my-tasks --watch --queues mail,images:5'],
   janitor: ['taskflow janitor --dry-run', 'taskflow janitor --every 1h'],
   migrate: ['taskflow migrate'],
+  'after-restore': ['taskflow after-restore'],
   'payload-index create': ['taskflow payload-index create'],
   'payload-index drop': ['taskflow payload-index drop'],
   'users list': ['taskflow users list'],

@@ -22,7 +22,7 @@ export const SettingsSchema = z.object({
   DATABASE_DIRECT_URL: setting(
     z.string().default(''),
     'URL',
-    'PostgreSQL itself, where DATABASE_URL leads to PgBouncer: migrate, janitor and payload-index need sessions of their own.',
+    'PostgreSQL itself, where DATABASE_URL leads to PgBouncer: migrate, janitor, after-restore and payload-index need sessions of their own.',
   ),
   DATABASE_REPLICA_URL: setting(
     z.string().default(''),

@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TaskFlowError } from '../errors.ts';
 import { onPort } from './free-port.ts';
-import { findPostgresBinaries } from './postgres-binaries.ts';
+import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { type PostgresUser, postgresUser } from './postgres-user.ts';
 import { identify } from './process-identity.ts';
 import { type LocalServer, lastLine, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
@@ -26,6 +26,8 @@ export interface PostgresOptions {
   port?: number | undefined;
   /** Settings as in postgresql.conf: `{ fsync: 'off' }`. Default: PostgreSQL's own, thus durable. */
   settings?: Record<string, string>;
+  /** Default: those of the npm package. */
+  binaries?: PostgresBinaries | undefined;
 }
 
 const NAME = 'PostgreSQL';
@@ -41,7 +43,7 @@ const SUPERUSER = 'postgres';
  */
 export const startPostgres = async (options: PostgresOptions): Promise<LocalServer> => {
   const folder = resolve(options.folder);
-  const binaries = await findPostgresBinaries();
+  const binaries = options.binaries ?? (await findPostgresBinaries());
   await takeFolder({ name: NAME, folder, gentle: 'SIGINT' });
   const user = postgresUser([binaries.folder, folder]);
   const data = join(folder, 'data');

@@ -34,6 +34,10 @@ export interface WatchedChange {
   task: TaskSummary | undefined;
 }
 
+/** Other nodes may be ahead of this one, but none is ahead of PostgreSQL. */
+const AHEAD =
+  'after is ahead of all changes: it is no cursor of this owner, or changes were lost. Read anew what you show.';
+
 /** Changes that are looked at together, so that what must be read for them is read together. */
 const PAGE = 500;
 const CURSOR = /^\d{1,15}$/;
@@ -54,7 +58,7 @@ const positionOf = (cursor: string): number => {
 /**
  * Every transition of an owner's tasks that matches, in order, each once: those after a cursor, then those to come.
  *
- * @throws TaskFlowError BAD_USER_INPUT for a malformed cursor or filter; SLOW_CONSUMER from the iterator
+ * @throws TaskFlowError BAD_USER_INPUT for a malformed filter, or a cursor that was never given out; SLOW_CONSUMER from the iterator
  */
 export const watchChanges = async (
   services: ChangeServices,
@@ -65,6 +69,10 @@ export const watchChanges = async (
   if (where.payload) throw badInput('where.payload', NO_PAYLOADS);
   const after = request.after === null || request.after === undefined ? undefined : positionOf(request.after);
   const { position, changes } = await services.router.subscribe(ownerId);
+  if (after !== undefined && after > position && after > Number(await readChangesCursor(services.database, ownerId))) {
+    await changes.return();
+    throw badInput('after', AHEAD);
+  }
   const batches = async function* () {
     yield* pastChanges(services, ownerId, after ?? position, position);
     for await (const change of changes)

@@ -47,6 +47,7 @@ describe('every command', () => {
       'worker',
       'janitor',
       'migrate',
+      'after-restore',
       'users promote',
       'payload-index create',
     ]) {

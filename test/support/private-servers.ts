@@ -4,6 +4,7 @@ import { startRedis } from '../../src/local/redis.ts';
 import type { LocalServer } from '../../src/local/server-process.ts';
 import { FAST_POSTGRES } from './fast-settings.ts';
 import { FOLDER_PREFIX } from './sweep.ts';
+import { initialiseSystemPostgres, systemBinaries } from './system-postgres.ts';
 
 /** A database server of one test, to be killed, paused and started again. */
 export interface PrivateServer extends AsyncDisposable {
@@ -31,8 +32,8 @@ export const endPrivateServers = async (): Promise<void> => {
 
 type Start = (folder: string, port: number | undefined) => Promise<LocalServer>;
 
-const startPrivate = async (start: Start): Promise<PrivateServer> => {
-  const folder = await mkdtemp(FOLDER_PREFIX);
+const startPrivate = async (start: Start, from?: string): Promise<PrivateServer> => {
+  const folder = from ?? (await mkdtemp(FOLDER_PREFIX));
   let server = await start(folder, undefined);
   const { url, port } = server;
   const handle: PrivateServer = {
@@ -64,6 +65,17 @@ const startPrivate = async (start: Start): Promise<PrivateServer> => {
 /** A Redis of the test's own, with its data on disk as in production. */
 export const startPrivateRedis = (settings: Record<string, string> = {}): Promise<PrivateServer> =>
   startPrivate((folder, port) => startRedis({ folder, port, settings }));
+
+/** As `startPrivatePostgres`, of the data in a folder, which goes with it. */
+export const startPostgresOf = (folder: string): Promise<PrivateServer> =>
+  startPrivate((data, port) => startPostgres({ folder: data, port, settings: FAST_POSTGRES }), folder);
+
+/** As `startPrivatePostgres`, the system's PostgreSQL instead of npm's. */
+export const startSystemPostgres = (): Promise<PrivateServer> =>
+  startPrivate(async (folder, port) => {
+    await initialiseSystemPostgres(folder);
+    return startPostgres({ folder, port, settings: FAST_POSTGRES, binaries: systemBinaries });
+  });
 
 /** A PostgreSQL of the test's own, without any of our tables: `setup({ postgres })` makes a database in it. */
 export const startPrivatePostgres = (settings: Record<string, string> = {}): Promise<PrivateServer> =>

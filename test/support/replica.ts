@@ -17,8 +17,13 @@ export interface ReplicaServer extends AsyncDisposable {
   resumeReplay(): Promise<void>;
 }
 
-/** Copies a running server's folder, as pg_basebackup would, which the npm package lacks. @returns the new folder */
-const backUp = async (serverUrl: string): Promise<string> => {
+/**
+ * Copies a running server's folder, as pg_basebackup would, which the npm package lacks.
+ *
+ * @param use a replica gets what was written since from its primary; a restored server has it with the backup
+ * @returns the new folder
+ */
+export const backUp = async (serverUrl: string, use: 'replica' | 'restore'): Promise<string> => {
   const folder = await mkdtemp(FOLDER_PREFIX);
   const client = new pg.Client({ connectionString: serverUrl });
   await client.connect();
@@ -33,7 +38,8 @@ const backUp = async (serverUrl: string): Promise<string> => {
     await cp(source, data, { recursive: true, preserveTimestamps: true, filter: isWanted });
     const stopped = await client.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop(false)');
     await writeFile(join(data, 'backup_label'), stopped.rows[0]?.labelfile ?? '');
-    await writeFile(join(data, 'standby.signal'), '');
+    if (use === 'replica') await writeFile(join(data, 'standby.signal'), '');
+    else await cp(join(source, 'pg_wal'), join(data, 'pg_wal'), { recursive: true });
     await writeFile(join(folder, 'password'), decodeURIComponent(new URL(serverUrl).password), { mode: 0o600 });
     await giveTo(folder, statSync(source));
     return folder;
@@ -48,7 +54,7 @@ const giveTo = async (folder: string, { uid, gid }: { uid: number; gid: number }
 
 /** A replica that streams from this server. */
 export const startReplica = async (primaryUrl: string): Promise<ReplicaServer> => {
-  const folder = await backUp(primaryUrl);
+  const folder = await backUp(primaryUrl, 'replica');
   const { hostname, port, username, password } = new URL(primaryUrl);
   const settings = {
     ...FAST_POSTGRES,

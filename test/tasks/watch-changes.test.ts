@@ -93,11 +93,20 @@ describe("watching an owner's changes", () => {
     await Promise.all([first.return?.(), second.return?.()]);
   });
 
-  test('waits for what comes after a position that is still to come', async () => {
+  test('refuses a cursor ahead of all changes: PostgreSQL has lost what it stood for', async () => {
+    await submit(3);
+    await expect(watch('4')).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { field: 'after' } });
+    expect(router.figures().subscribers).toBe(0);
+  });
+
+  test('takes the cursor of a change that this node has not heard of yet', async () => {
+    const first = await watch();
+    await takePositions(first, (await submit(3)).length);
+    await app.database.ownerFeed.update({ where: { ownerId }, data: { position: 4 } });
     const watching = await watch('4');
-    await submit(6);
-    expect(await takePositions(watching, 2)).toEqual([5, 6]);
-    await watching.return?.();
+    await submit(1);
+    expect(await takePositions(watching, 1)).toEqual([5]);
+    await Promise.all([first.return?.(), watching.return?.()]);
   });
 
   test('ends at once when it is left while it waits', async () => {

@@ -41,6 +41,12 @@ export const beginTerm = async (database: Database, shardId: string): Promise<bi
   return (row as { term: bigint }).term;
 };
 
+/** The newest epoch of a shard whose term has begun. */
+export const readEpoch = async (database: Database, shardId: string): Promise<bigint> => {
+  const [row] = await database.$queryRaw<{ epoch: bigint }[]>`SELECT epoch FROM shards WHERE id = ${shardId}`;
+  return (row as { epoch: bigint }).epoch;
+};
+
 /**
  * Begins a new epoch of a shard.
  *

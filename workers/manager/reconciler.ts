@@ -5,6 +5,7 @@ import { encodeHead } from '../../src/broker/event-stream.ts';
 import { eventsKey, metaKey, pausedKey, survivesRebuild } from '../../src/broker/keys.ts';
 import type { Broker, Shard } from '../../src/broker/lanes.ts';
 import { readRunId } from '../../src/broker/run-id.ts';
+import { EPOCH_JUMP } from '../../src/database/after-restore.ts';
 import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
 import { bodyOf, inChunks } from '../../src/tasks/enqueue-tasks.ts';
@@ -15,6 +16,7 @@ import {
   findUntouched,
   loadUntouched,
   type OutboxEntry,
+  readEpoch,
   shutOut,
   type UnfinishedTask,
   unfinishedTasks,
@@ -25,6 +27,15 @@ import type { Recorder } from './recorder.ts';
 /** Tasks in one call: a larger one would block Redis for everybody else for too long. */
 const CHUNK = 500;
 const SCAN_COUNT = 1_000;
+
+/**
+ * Is Redis' epoch one that this PostgreSQL has given out? One that is ahead was given out by a PostgreSQL that was lost since, one
+ * that is far behind before a backup was restored.
+ */
+const isOfThisHistory = (epochInRedis: string | undefined, epoch: bigint): boolean => {
+  const behind = epoch - BigInt(epochInRedis ?? 0);
+  return behind >= 0n && behind < EPOCH_JUMP;
+};
 
 /**
  * Keeps a shard in Redis in step with PostgreSQL, which is right where they differ.
@@ -67,7 +78,10 @@ export class Reconciler {
     const { redis } = this.#shard;
     const meta = await redis.hgetall(metaKey(this.#shard.tag));
     const runId = await readRunId(this.#shard.redis);
-    const isIntact = meta.state === 'ready' && meta.runId === runId;
+    const isIntact =
+      meta.state === 'ready' &&
+      meta.runId === runId &&
+      isOfThisHistory(meta.epoch, await readEpoch(this.#database, this.#shard.id));
     if (!isIntact) {
       this.#logger.warn({ meta, runId }, 'this shard lost data, or may have; rebuilding it from PostgreSQL');
       // Without its meta key nothing changes in the shard any more, so its stream can be drained and the rest deleted.

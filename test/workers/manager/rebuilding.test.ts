@@ -4,6 +4,7 @@ import { BrokerNotReadyError, BrokerStaleError } from '../../../src/broker/defin
 import { encodeHead } from '../../../src/broker/event-stream.ts';
 import { metaKey } from '../../../src/broker/keys.ts';
 import type { Shard } from '../../../src/broker/lanes.ts';
+import { EPOCH_JUMP, moveOnAfterRestore } from '../../../src/database/after-restore.ts';
 import type { Task } from '../../../src/tasks/task-store.ts';
 import { TermOverError } from '../../../workers/manager/record-store.ts';
 import { Factory } from '../../support/factory.ts';
@@ -162,6 +163,27 @@ describe('beginning a term', () => {
     const state = await dumpShard(shard);
     expect(state).not.toHaveProperty(`task:${done.task.id}`);
     expect(state).toMatchObject({ [line(held.task)]: [held.task.id], meta: { epoch: '3', state: 'ready' } });
+  });
+
+  test('rebuilds a shard whose epoch this PostgreSQL never gave out: it was restored from a backup', async () => {
+    const task = await factory.queued();
+    await shard.lane.redis.hset(metaKey(shard.tag), 'epoch', '7');
+    await shard.lane.redis.set(`${shard.tag}:task:ghost`, 'x');
+    await using t = await lead();
+    expect(t.isLost).toBe(true);
+    const state = await dumpShard(shard);
+    expect(state).not.toHaveProperty('task:ghost');
+    expect(state).toMatchObject({ [line(task)]: [task.id], meta: { epoch: '3', state: 'ready' } });
+  });
+
+  test('rebuilds a shard after a restored PostgreSQL was moved on, and shuts out workers from before', async () => {
+    const { task, claim: held } = await factory.processing();
+    expect(await moveOnAfterRestore(app.databaseUrl)).toEqual({ feeds: 1, shards: 2 });
+    await using t = await lead();
+    expect(t.isLost).toBe(true);
+    expect(await meta()).toMatchObject({ state: 'ready', epoch: String(EPOCH_JUMP + 3n) });
+    const late = { id: task.id, token: held.token, result: '1' };
+    expect(await complete(shard, { worker: 'w' }, [late])).toEqual([task.id]);
   });
 
   test('rebuilds a shard whose last leader died while it rebuilt', async () => {
