@@ -52,11 +52,12 @@ const urlAt = (server: PrivateServer, databaseUrl: string): string => {
 const follow = async (system: System, after: string, count: number): Promise<string[]> => {
   const socket = system.socket();
   const seen: string[] = [];
-  for await (const { data } of socket.iterate<{ taskChanges: { event: { taskId: string; seq: number } } }>({
+  for await (const { data, errors } of socket.iterate<{ taskChanges: { event: { taskId: string; seq: number } } }>({
     query: CHANGES,
     variables: { after },
   })) {
-    if (data) seen.push(`${data.taskChanges.event.taskId} ${data.taskChanges.event.seq}`);
+    if (!data) throw new Error(JSON.stringify(errors));
+    seen.push(`${data.taskChanges.event.taskId} ${data.taskChanges.event.seq}`);
     if (seen.length === count) break;
   }
   await socket.dispose();
