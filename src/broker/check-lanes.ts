@@ -1,4 +1,5 @@
-import { inTime, OK } from '../readiness.ts';
+import { ANSWER_MS, OK } from '../readiness.ts';
+import { within } from '../within.ts';
 import type { Broker, Lane } from './lanes.ts';
 
 /** Do both lanes answer, each with all its shards? Takes two seconds at most. */
@@ -7,11 +8,13 @@ export const checkLanes = async ({ high, low }: Broker): Promise<{ redisHigh: st
   return { redisHigh, redisLow };
 };
 
+const AWAY = 'cannot be reached';
+
 const checkLane = async ({ connections }: Lane): Promise<string> => {
   try {
-    await inTime(Promise.all(connections.map((redis) => redis.ping())));
-    return OK;
+    const isThere = await within(ANSWER_MS, Promise.all(connections.map((redis) => redis.ping())));
+    return isThere ? OK : AWAY;
   } catch {
-    return 'cannot be reached';
+    return AWAY;
   }
 };

@@ -46,6 +46,15 @@ export const poolOf = (database: Database): pg.Pool => {
   return pool;
 };
 
+const timeouts = new WeakMap<PrismaClient, number>();
+
+/** How long one of its statements may take, in ms. @throws Error for a database that was not opened here */
+export const timeoutOf = (database: Database): number => {
+  const timeoutMs = timeouts.get(database);
+  if (timeoutMs === undefined) throw new Error('this database was not opened here');
+  return timeoutMs;
+};
+
 /** Opens a pool; connections are made when they are first needed. The caller calls `$disconnect()`. */
 export const openDatabase = (options: DatabaseOptions): Database => {
   const pool = new pg.Pool({
@@ -65,6 +74,7 @@ export const openDatabase = (options: DatabaseOptions): Database => {
   const transactionOptions = { maxWait: options.timeoutMs, timeout: options.timeoutMs };
   const database = new PrismaClient({ adapter, transactionOptions });
   pools.set(database, pool);
+  timeouts.set(database, options.timeoutMs);
   return database;
 };
 

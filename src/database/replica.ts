@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
+import { sleep } from '../sleep.ts';
 import { type Database, openDatabase, sqlState } from './client.ts';
 import { isDatabaseOutage } from './outage.ts';
 
@@ -74,7 +74,7 @@ class Replica implements ListReader {
       // What cannot be asked ages, until it is too old.
       await this.#check().catch(() => undefined);
       this.#tell();
-      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+      await sleep(pauseMs, signal);
     }
   }
 

@@ -2,7 +2,7 @@ import { Gauge } from 'prom-client';
 import type { Logger } from '../logger.ts';
 import { BoundedLabel } from './labels.ts';
 import type { Registry } from './registry.ts';
-import { countEnds, type WorkerEnds } from './worker-ends.ts';
+import { countEnds, type WorkerReports } from './worker-ends.ts';
 
 /** How full a queue is. */
 export interface QueueFigures {
@@ -34,8 +34,7 @@ export interface ManagerFigures {
   queues: Map<string, QueueFigures>;
   shards: readonly ShardLag[];
   workers: readonly WorkerGroup[];
-  /** Undefined where another manager counts them. */
-  ends: readonly WorkerEnds[] | undefined;
+  ends: WorkerReports;
 }
 
 /** All gauges of a scrape share one reading, and so do scrapes that come together, in ms. */
@@ -56,7 +55,7 @@ export const showShards = (
 
 type Readings = () => Promise<ManagerFigures>;
 
-const NOTHING: ManagerFigures = { queues: new Map(), shards: [], workers: [], ends: undefined };
+const NOTHING: ManagerFigures = { queues: new Map(), shards: [], workers: [], ends: 'unknown' };
 
 /** A reading that fails leaves the gauges empty: alerts see that they are absent. */
 const shareReadings = (read: () => Promise<ManagerFigures>, logger: Logger): Readings => {

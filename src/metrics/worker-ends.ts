@@ -10,6 +10,9 @@ export interface WorkerEnds {
   attempts: Readonly<Record<string, number>>;
 }
 
+/** What live workers say; undefined where another manager counts it, 'unknown' where they could not be asked. */
+export type WorkerReports = readonly WorkerEnds[] | undefined | 'unknown';
+
 /** Workers that are remembered, live ones and gone ones: one that was only cut off comes back under its id. */
 const MAX_KNOWN = 10_000;
 
@@ -18,13 +21,9 @@ const MAX_KNOWN = 10_000;
  *
  * What workers say when this manager begins to count them was counted by another one before.
  *
- * @param read asked at each scrape; undefined where another manager counts
+ * @param read asked at each scrape
  */
-export const countEnds = (
-  registry: Registry,
-  languages: BoundedLabel,
-  read: () => Promise<readonly WorkerEnds[] | undefined>,
-): void => {
+export const countEnds = (registry: Registry, languages: BoundedLabel, read: () => Promise<WorkerReports>): void => {
   const known = new LRUCache<string, WorkerEnds['attempts']>({ max: MAX_KNOWN });
   let isCounting = false;
   new Counter({
@@ -34,6 +33,8 @@ export const countEnds = (
     registers: [registry],
     async collect() {
       const workers = await read();
+      // What is said next counts from what was said last.
+      if (workers === 'unknown') return;
       for (const { id, language, attempts } of workers ?? []) {
         const before = known.get(id) ?? (isCounting ? {} : attempts);
         for (const [outcome, n] of Object.entries(attempts)) {

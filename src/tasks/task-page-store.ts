@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { type Database, type DatabaseSession, Prisma } from '../database/client.ts';
+import { type Database, type DatabaseSession, Prisma, timeoutOf } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
 import type { Task } from './task-store.ts';
 
@@ -29,13 +29,13 @@ export const findTaskPage = (session: DatabaseSession, { conditions, order, limi
 /**
  * How PostgreSQL is to plan the search that follows in the same transaction: for the values it is asked with, and by indexes.
  * Left to itself it reads whole partitions, on all cores, when it takes a status or a payload for rare; a search in the order
- * of the page touches its owner's tasks only, and ends with the page. A statement gets nine tenths of its usual time, or of 5 s where it has none, as behind a pooler: it shall be
- * PostgreSQL that ends it, and says so, before Prisma ends the transaction.
+ * of the page touches its owner's tasks only, and ends with the page. A statement gets nine tenths of its usual time: it shall
+ * be PostgreSQL that ends it, and says so, before Prisma ends the transaction.
  */
-export const planAsSearch = (session: DatabaseSession) => session.$queryRaw<unknown[]>`
+const planAsSearch = (database: Database) => database.$queryRaw<unknown[]>`
   SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true),
-    set_config('statement_timeout', (coalesce(nullif(extract(epoch FROM current_setting('statement_timeout')::interval), 0), 5) * 900)::int::text, true)`;
+    set_config('statement_timeout', ${String(Math.floor(timeoutOf(database) * 0.9))}, true)`;
 
 /** As `findTaskPage`, with conditions that may fit few of the rows. Costs three more round trips. */
 export const searchTaskPage = async (database: Database, span: TaskSpan): Promise<TaskRow[]> => {

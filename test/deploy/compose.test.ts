@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { loadConfig, type Need } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
 import { freePort } from '../../src/local/free-port.ts';
 import { documentedSettings } from '../../src/settings.ts';
 import { spawnCommand, spawnNode, waitFor } from '../support/setup.ts';
 import { startSystem } from '../support/system.ts';
 import { hasCompose, renderCompose, type Service } from './compose.ts';
+import { NEEDS } from './needs.ts';
 
 const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** Both files of settings have a placeholder, which is refused. */
@@ -34,13 +35,6 @@ LOCKOUT_DURATION_SECONDS=900
 HEARTBEAT_INTERVAL_SECONDS=30
 `;
 
-const PROCESSES: Record<string, Need[]> = {
-  api: ['database', 'secret'],
-  manager: ['database'],
-  janitor: ['database'],
-  migrate: ['database'],
-  worker: [],
-};
 /** Read by what is not ours. */
 const OF_OTHERS = ['SERVICE_TYPE', 'POSTGRES_PASSWORD', 'POSTGRES_USER', 'POSTGRES_DB', 'PGPASSWORD', 'REDISCLI_AUTH'];
 const OF_THE_PROXY = ['DNS', 'API', 'LISTEN'];
@@ -60,7 +54,7 @@ describe.skipIf(!hasCompose)('the compose file', () => {
     ['the old one', OLD_ENV],
   ])('gives each process settings that it starts with, from %s', (_name, dotEnv) => {
     const rendered = renderCompose(withSecret(dotEnv));
-    for (const [name, needs] of Object.entries(PROCESSES)) {
+    for (const [name, needs] of Object.entries(NEEDS)) {
       const { environment = {} } = rendered.services[name] as Service;
       expect(environment.SERVICE_TYPE).toBe(name);
       expect(loadConfig(needs, environment)).toMatchObject({

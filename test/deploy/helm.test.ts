@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { loadConfig, type Need } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
 import { documentedSettings } from '../../src/settings.ts';
 import { findTypeErrors, hasHelm, lint, type Manifest, render } from './helm.ts';
+import { NEEDS } from './needs.ts';
 
 const LEAST = { secret: { existing: 'taskflow-secrets' } };
 /** Everything that can be switched on. */
@@ -79,13 +80,6 @@ const withPods = (manifests: readonly Manifest[]) => ofKind(manifests, 'Deployme
 const named = (manifests: readonly Manifest[], kind: string, name: string): Manifest =>
   manifests.find((each) => each.kind === kind && each.metadata.name === name) as Manifest;
 
-const NEEDS: Record<string, Need[]> = {
-  api: ['database', 'secret'],
-  manager: ['database'],
-  janitor: ['database'],
-  migrate: ['database'],
-  worker: [],
-};
 const SECRETS: Record<string, string> = {
   SECRET_KEY: '7d3c9e1f5b8a2046c1e7f9b3d5a8604e2c7b9f1d3e5a7084',
   DATABASE_URL: 'postgresql://taskflow:secret@db:5432/taskflow',
@@ -121,6 +115,7 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
     ['a value that does not exist', { ...LEAST, apis: {} }, /additional properties 'apis' not allowed/],
     ['a number as text', { ...LEAST, api: { replicas: 'two' } }, /want integer/],
     ['a setting that is not text', { ...LEAST, config: { LEASE_MS: 5 } }, /want string/],
+    ['a setting that does not exist', { ...LEAST, config: { LEASE_SECONDS: '5' } }, /LEASE_SECONDS/],
     ['a worker without resources', { ...LEAST, workers: { other: { replicas: 1 } } }, /missing property 'resources'/],
   ])('refuses %s', (_what, values, message) => {
     expect(() => render(values)).toThrow(message);
@@ -148,9 +143,21 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
       expect(names.filter((name) => !known.has(name))).toEqual([]);
       expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
       expect(environment.SERVICE_TYPE ?? container.args?.[0]).toBe(container.name);
-      expect(() => loadConfig(NEEDS[container.name] as Need[], environment)).not.toThrow();
+      expect(() => loadConfig(NEEDS[container.name] ?? [], environment)).not.toThrow();
     }
     expect(withPods(manifests).length).toBeGreaterThanOrEqual(5);
+  });
+
+  test('knows every setting, and those of OpenTelemetry', () => {
+    const schema = JSON.parse(
+      readFileSync(new URL('../../deploy/helm/taskflow/values.schema.json', import.meta.url), 'utf8'),
+    );
+    expect(schema.$defs.settings.propertyNames.anyOf[0].enum).toEqual(documentedSettings().map(({ name }) => name));
+    const config = { ...FULL.config, OTEL_SERVICE_NAME: 'mine' };
+    expect(containerOf(named(render({ ...LEAST, config }), 'Deployment', 'tf-taskflow-api')).env).toContainEqual({
+      name: 'OTEL_SERVICE_NAME',
+      value: 'mine',
+    });
   });
 
   test.each(both)('lets workers read no secret but those of Redis, %s', (_name, manifests) => {

@@ -180,8 +180,8 @@ describe(`a search among ${ROWS} tasks`, () => {
     expect((await search(where, { last: 4, before: all[10] }, sent)).ids).toEqual(all.slice(6, 10));
   });
 
-  test('that takes too long says so, and what to do', async () => {
-    const hasty = openDatabase({ url: app.databaseUrl, poolSize: 1, timeoutMs: 500 });
+  test.each([false, true])('that takes too long says so, and what to do (behind a pooler: %s)', async (isPooled) => {
+    const hasty = openDatabase({ url: app.databaseUrl, poolSize: 1, timeoutMs: 500, isPooled });
     await client.query('BEGIN');
     await client.query('LOCK TABLE tasks');
     try {

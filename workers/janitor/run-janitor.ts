@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { janitorRan } from '../../src/diagnostics.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
+import { sleep } from '../../src/sleep.ts';
 import { cleanUp } from './janitor.ts';
 import { describeSummary, type Summary } from './summary.ts';
 
@@ -57,7 +57,7 @@ export const startJanitor = (
         logger.warn({ err: error }, 'could not clean up; will try again');
         tell('failed');
       }
-      await delay(everyMs, undefined, { signal }).catch(() => {});
+      await sleep(everyMs, signal);
     }
   };
   const running = repeat();

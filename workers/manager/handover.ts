@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Broker } from '../../src/broker/lanes.ts';
 import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
+import { sleep } from '../../src/sleep.ts';
 import { Epochs, epochRefreshMs } from '../../src/tasks/epochs.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
 
@@ -49,7 +49,3 @@ export class Handover {
     await this.taskWriter.close();
   }
 }
-
-/** @returns at once when the signal aborts */
-export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(ms, undefined, { signal }).catch(() => undefined);

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { lead, resign } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { metaKey } from '../../src/broker/keys.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import { loadLibrary } from '../../src/broker/library.ts';
+import { sleep } from '../../src/sleep.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 
 export interface LeaderOptions {
@@ -61,7 +61,7 @@ export class Leader {
       } catch (error) {
         logger.warn({ err: error }, 'lost the shard; campaigning again');
       }
-      await delay(leaseMs / 3, undefined, { signal }).catch(() => undefined);
+      await sleep(leaseMs / 3, signal);
     }
   }
 
@@ -99,7 +99,7 @@ export class Leader {
     let validUntil = performance.now() + leaseMs;
     let wasReady = false;
     while (!term.signal.aborted) {
-      await delay(leaseMs / 3, undefined, { signal: term.signal }).catch(() => undefined);
+      await sleep(leaseMs / 3, term.signal);
       if (term.signal.aborted) return;
       const askedAt = performance.now();
       try {

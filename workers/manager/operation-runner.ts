@@ -7,7 +7,8 @@ import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
 import { createPurgePasses } from '../../src/operations/purge-queue.ts';
 import { type WorkServices, workOnOperations } from '../../src/operations/work-on-operations.ts';
-import { type Handover, sleep } from './handover.ts';
+import { sleep } from '../../src/sleep.ts';
+import type { Handover } from './handover.ts';
 
 /** How long it sleeps where there is nothing to do, in ms: one look into a small index, then. */
 const IDLE_MS = 500;

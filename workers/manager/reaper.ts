@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { reap } from '../../src/broker/calls.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import { leasesExpired } from '../../src/diagnostics.ts';
+import { sleep } from '../../src/sleep.ts';
 
 /** Attempts taken back in one call. */
 const LIMIT = 500;
@@ -21,6 +21,6 @@ export const reapExpired = async (shard: Shard): Promise<number> => {
 export const runReaper = async (shard: Shard, intervalMs: number, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
     await reapExpired(shard);
-    await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    await sleep(intervalMs, signal);
   }
 };

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { missing, pause, restore, setEpoch } from '../../src/broker/calls.ts';
 import { encodeHead } from '../../src/broker/event-stream.ts';
@@ -8,6 +7,7 @@ import { readRunId } from '../../src/broker/run-id.ts';
 import { EPOCH_JUMP } from '../../src/database/after-restore.ts';
 import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
+import { sleep } from '../../src/sleep.ts';
 import { bodyOf, inChunks } from '../../src/tasks/enqueue-tasks.ts';
 import {
   beginEpoch,
@@ -117,7 +117,7 @@ export class Reconciler {
         if (error instanceof TermOverError) throw error;
         if (!signal.aborted) this.#logger.warn({ err: error }, 'could not reconcile; will try again');
       }
-      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+      await sleep(intervalMs, signal);
     }
   }
 

@@ -6,8 +6,9 @@ import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
 import { DrainingQueues } from '../../src/queues/draining-queues.ts';
 import { type FireServices, fireSchedules, msUntilDue } from '../../src/schedules/fire-schedules.ts';
+import { sleep } from '../../src/sleep.ts';
 import { TaskTypes } from '../../src/tasks/task-types.ts';
-import { type Handover, sleep } from './handover.ts';
+import type { Handover } from './handover.ts';
 
 /** How long it sleeps at most, in ms: so late a schedule may be noticed that was just made, or changed. */
 const MAX_SLEEP_MS = 1_000;
