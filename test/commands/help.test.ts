@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { EXIT_CODES } from '../../src/commands/exit-codes.ts';
 import { addCommands } from '../../src/commands/index.ts';
 import { closeShell, openShell } from '../support/commands.ts';
@@ -123,7 +125,12 @@ describe('completion', () => {
     expect(code).toBe(0);
     for (const command of leaves) expect(stdout).toContain(pathOf(command).replace(/^taskflow /, ''));
     const checker = { zsh: ['zsh', '-n'], fish: ['fish', '--no-execute'] }[shellName] as [string, string];
-    if (isInstalled(checker[0])) execFileSync(checker[0], [checker[1]], { input: stdout });
+    if (!isInstalled(checker[0])) return;
+    // fish 3.6 takes the socket that Node gives as standard input for a directory.
+    const folder = mkdtempSync(join(tmpdir(), 'taskflow-completion-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'script'), stdout);
+    execFileSync(checker[0], [checker[1], join(folder, 'script')]);
   });
 });
 
