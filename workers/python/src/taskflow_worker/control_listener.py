@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import StopReason
-from .lanes import Lane, close_client
+from .lanes import Lane
+from .redis_client import close_client
 from .slots import Slots
 from .waits import Waits
 
@@ -37,7 +38,8 @@ class ControlListener:
 
     async def _run(self) -> None:
         while True:
-            client = self._lane.open(read_timeout=None)
+            # Messages of all shards reach every server of a cluster.
+            client = self._lane.shards[0].open(read_timeout=None)
             subscriber = client.pubsub()
             try:
                 await subscriber.subscribe(*self._shards)

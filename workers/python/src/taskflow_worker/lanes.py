@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from .errors import BrokerNotReadyError
-from .settings import RedisServer, Settings
+from .primary_finder import PrimaryFinder
+from .redis_client import Login, Route, StraightTo, close_client, open_client
+from .redis_settings import RedisServer
+from .settings import Settings
 
 LaneName = Literal["high", "low"]
-
-_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +24,10 @@ class Shard:
     index: int
     tag: str
     """The hash tag with which all its keys begin."""
+    redis: Any
+    """For short commands, to the server that has its keys. All shards of a lane share one, but in a cluster each has its own."""
+    route: Route
+    """To that server."""
     id: str = field(init=False)
     """``high:0``"""
 
@@ -50,12 +49,16 @@ class Shard:
         Raises BrokerNotReadyError, or what redis raises: at once while Redis is away, so that callers decide whether to wait.
         """
         try:
-            return await self.lane.redis.execute_command("FCALL", f"tf1_{function}", 1, self.tag, *args)
+            return await self.redis.execute_command("FCALL", f"tf1_{function}", 1, self.tag, *args)
         except ResponseError as error:
             message = str(error)
             if message.startswith("NOTREADY") or "Function not found" in message:
                 raise BrokerNotReadyError(message) from error
             raise
+
+    def open(self, *, read_timeout: float | None, is_single: bool = False) -> Any:
+        """A further client to its server; the caller closes it. See ``open_client``."""
+        return open_client(self.route, self.lane.login, read_timeout=read_timeout, is_single=is_single)
 
 
 class Lane:
@@ -63,52 +66,30 @@ class Lane:
 
     def __init__(self, name: LaneName, server: RedisServer, settings: Settings) -> None:
         self.name: LaneName = name
-        self._server = server
-        self._timeout = settings.redis_timeout_ms / 1_000
-        self.redis: Any = self.open(read_timeout=self._timeout)
-        """For short commands."""
-        self.shards = [
-            Shard(self, index, f"{{{settings.prefix}:{name}:{index}}}") for index in range(settings.shards_per_lane)
-        ]
+        timeout = settings.redis_timeout_ms / 1_000
+        tls = None if server.tls is None else server.tls.open()
+        self.login = Login(server.username, server.password, tls, timeout)
+        tags = [f"{{{settings.prefix}:{name}:{index}}}" for index in range(settings.shards_per_lane)]
+        self._finder = None if server.kind == "server" else PrimaryFinder(server, tags, self.login)
+        self.shards: list[Shard] = []
+        for index, tag in enumerate(tags):
+            route = StraightTo(server.addresses[0]) if self._finder is None else self._finder.route_to(tag)
+            is_own = index == 0 or server.kind == "cluster"
+            client = open_client(route, self.login, read_timeout=timeout) if is_own else self.shards[0].redis
+            self.shards.append(Shard(self, index, tag, client, route))
 
-    def open(self, *, read_timeout: float | None, is_single: bool = False) -> Any:
-        """A further client; the caller closes it. ``read_timeout`` (seconds): None waits for ever.
-
-        Nothing is sent twice by itself: a claim that was repeated would leave tasks behind.
-        """
-        options = dict[str, Any](
-            host=self._server.host,
-            port=self._server.port,
-            username=self._server.username,
-            password=self._server.password,
-            socket_timeout=read_timeout,
-            socket_connect_timeout=self._timeout,
-            socket_keepalive=True,
-            decode_responses=True,
-            retry=Retry(NoBackoff(), 0),
-            single_connection_client=is_single,
-            # Newer versions would else begin each connection with commands that a worker's user may not use.
-            protocol=2,
-        )
-        if self._server.is_tls:
-            options |= {"ssl": True, "ssl_ca_certs": self._server.ca_file, "ssl_check_hostname": True}
-        known = inspect.signature(redis.asyncio.Redis.__init__).parameters
-        return redis.asyncio.Redis(**{name: value for name, value in options.items() if name in known})
+    @property
+    def clients(self) -> list[Any]:
+        """Those of all shards for short commands, each once."""
+        return list(dict.fromkeys(shard.redis for shard in self.shards))
 
     async def close(self) -> None:
-        await close_client(self.redis)
-
-
-async def close_client(client: Any) -> None:
-    """Closes a client with all its connections, whatever state they are in."""
-    close: Callable[[], Awaitable[None]] = getattr(client, "aclose", None) or client.close
-    for step in (close, client.connection_pool.disconnect):
-        try:
-            await asyncio.wait_for(step(), _CLOSE_SECONDS)
-        except Exception:  # It is given up in any case.
-            pass
+        for client in self.clients:
+            await close_client(client)
+        if self._finder is not None:
+            await self._finder.close()
 
 
 def open_lanes(settings: Settings) -> tuple[Lane, Lane]:
-    """The high lane and the low one. They may be the same server."""
+    """The high lane and the low one. They may be the same server. Called in a running event loop."""
     return Lane("high", settings.high, settings), Lane("low", settings.low, settings)

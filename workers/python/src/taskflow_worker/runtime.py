@@ -86,7 +86,7 @@ class Runtime:
         return self._slots.taken
 
     async def check(self) -> Mapping[str, str]:
-        """Whether both lanes answer, each with ``ok`` or what is wrong; takes two seconds at most."""
+        """Whether both lanes answer with all their shards, each with ``ok`` or what is wrong; takes two seconds at most."""
         if self._is_stopping:
             return {"process": "stopping"}
         high, low = await asyncio.gather(*(_ping(lane) for lane in self._lanes))
@@ -226,7 +226,7 @@ def describe_end(attempt: Attempt, outcome: Outcome) -> str:
 
 async def _ping(lane: Lane) -> str:
     try:
-        await asyncio.wait_for(lane.redis.ping(), _PING_SECONDS)
+        await asyncio.wait_for(asyncio.gather(*(client.ping() for client in lane.clients)), _PING_SECONDS)
     except Exception:
         return "cannot be reached"
     return "ok"

@@ -9,27 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import SettingsError
+from .redis_settings import RedisServer, read_redis_server
+from .settings_reader import SettingsReader
 
 _QUEUE = r"[a-z0-9._-]{1,64}(:[1-9]\d{0,4})?"
 _QUEUES = re.compile(rf"\*|{_QUEUE}(,{_QUEUE})*")
 _PREFIX = re.compile(r"[a-z0-9_-]{1,40}")
 _LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "fatal", "silent")
-_TRUE = ("true", "1", "yes", "on")
-_FALSE = ("false", "0", "no", "off")
 _ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
-
-
-@dataclass(frozen=True)
-class RedisServer:
-    """The Redis of a lane."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    username: str | None = None
-    password: str | None = None
-    is_tls: bool = False
-    ca_file: str | None = None
-    """Certificates that are trusted with TLS, as PEM. Default: the system's."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +57,11 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
     Raises SettingsError, which names every setting that is wrong.
     """
-    reader = _Reader(_read_environment() if environment is None else environment)
+    reader = SettingsReader(_read_environment() if environment is None else environment)
     queues, queue_limits = parse_queues(reader.text("WORKER_QUEUES", "*", _QUEUES).split(","))
     settings = Settings(
-        high=_server(reader, "HIGH"),
-        low=_server(reader, "LOW"),
+        high=read_redis_server(reader, "HIGH"),
+        low=read_redis_server(reader, "LOW"),
         prefix=reader.text("REDIS_KEY_PREFIX", "tf", _PREFIX),
         redis_timeout_ms=reader.whole("REDIS_TIMEOUT_MS", 2_000, 50, 60_000),
         shards_per_lane=reader.whole("SHARDS_PER_LANE", 1, 1, 64),
@@ -105,64 +92,6 @@ def parse_queues(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]
         if limit.isdecimal():
             limits[name] = int(limit)
     return tuple(queues), limits
-
-
-def _server(reader: _Reader, lane: str) -> RedisServer:
-    return RedisServer(
-        host=reader.text(f"REDIS_HOST_{lane}", "127.0.0.1"),
-        port=reader.whole(f"REDIS_PORT_{lane}", 6379, 1, 65_535),
-        username=reader.text(f"REDIS_USERNAME_{lane}", "") or None,
-        password=reader.text(f"REDIS_PASSWORD_{lane}", "") or None,
-        is_tls=reader.boolean(f"REDIS_TLS_{lane}"),
-        ca_file=reader.text(f"REDIS_CA_FILE_{lane}", "") or None,
-    )
-
-
-class _Reader:
-    """Reads single values and collects what is wrong with them."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        # An empty variable means "not set": compose files and .env files pass them on like that.
-        self._values = {name: value for name, value in environment.items() if value != ""}
-        self.problems: list[str] = []
-
-    def text(self, name: str, default: str, pattern: re.Pattern[str] | None = None) -> str:
-        value = self._values.get(name, default)
-        if pattern is not None and not pattern.fullmatch(value):
-            self.problems.append(f"{name}: must match {pattern.pattern}")
-        return value
-
-    def one_of(self, name: str, default: str, values: tuple[str, ...]) -> str:
-        value = self._values.get(name, default)
-        if value not in values:
-            self.problems.append(f"{name}: must be one of {', '.join(values)}")
-        return value
-
-    def boolean(self, name: str) -> bool:
-        value = self._values.get(name, "false").lower()
-        if value not in _TRUE + _FALSE:
-            self.problems.append(f"{name}: must be true or false")
-        return value in _TRUE
-
-    def whole(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.number(name, default, least, most)
-        if value != int(value):
-            self.problems.append(f"{name}: must be a whole number")
-        return int(value)
-
-    def whole_or_none(self, name: str, least: int, most: int) -> int | None:
-        return self.whole(name, least, least, most) if name in self._values else None
-
-    def number(self, name: str, default: float, least: float, most: float) -> float:
-        try:
-            value = float(self._values.get(name, default))
-        except ValueError:
-            self.problems.append(f"{name}: must be a number")
-            return default
-        if not least <= value <= most:
-            self.problems.append(f"{name}: must be between {least} and {most}")
-            return default
-        return value
 
 
 def _read_environment() -> Mapping[str, str]:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from .lanes import Shard, close_client
+from .lanes import Shard
+from .redis_client import close_client
 from .waits import Waits
 
 _logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class WakeListener:
         self._shard = shard
         self._keys = keys
         self._on_wake = on_wake
-        self._client = shard.lane.open(read_timeout=_BLOCK_SECONDS + _REPLY_GRACE_SECONDS, is_single=True)
+        self._client = shard.open(read_timeout=_BLOCK_SECONDS + _REPLY_GRACE_SECONDS, is_single=True)
         self._client_id: int | None = None
         self._waits = Waits()
         self._wanted = asyncio.Event()
@@ -59,7 +60,7 @@ class WakeListener:
         await close_client(self._client)
 
     async def _unblock(self, client_id: int) -> None:
-        await self._shard.lane.redis.execute_command("CLIENT", "UNBLOCK", client_id)
+        await self._shard.redis.execute_command("CLIENT", "UNBLOCK", client_id)
         await self._unblocked.wait()
 
     async def _run(self) -> None:
