@@ -4,7 +4,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from taskflow_worker import Backoff, RedisServer, Settings, SettingsError, Worker, load_settings
+from taskflow_worker import Address, Backoff, RedisServer, RedisTls, Settings, SettingsError, Worker, load_settings
 from taskflow_worker.payload_check import jsonschema
 
 
@@ -23,7 +23,6 @@ class Environment(unittest.TestCase):
                 "REDIS_USERNAME_HIGH": "worker",
                 "REDIS_PASSWORD_HIGH": "secret",
                 "REDIS_TLS_HIGH": "true",
-                "REDIS_CA_FILE_HIGH": "/ca.pem",
                 "REDIS_PASSWORD_LOW": "other",
                 "REDIS_KEY_PREFIX": "mine",
                 "REDIS_TIMEOUT_MS": "500",
@@ -38,7 +37,9 @@ class Environment(unittest.TestCase):
             }
         )
         expected = Settings(
-            high=RedisServer("high.example", 6390, "worker", "secret", True, "/ca.pem"),
+            high=RedisServer(
+                (Address("high.example", 6390),), username="worker", password="secret", tls=RedisTls()
+            ),
             low=RedisServer(password="other"),
             prefix="mine",
             redis_timeout_ms=500,

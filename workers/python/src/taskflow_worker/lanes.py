@@ -73,7 +73,9 @@ class Lane:
         self._finder = None if server.kind == "server" else PrimaryFinder(server, tags, self.login)
         self.shards: list[Shard] = []
         for index, tag in enumerate(tags):
-            route = StraightTo(server.addresses[0]) if self._finder is None else self._finder.route_to(tag)
+            route: Route = StraightTo(server.addresses[0])
+            if self._finder is not None:
+                route = self._finder.route_to(tag)
             is_own = index == 0 or server.kind == "cluster"
             client = open_client(route, self.login, read_timeout=timeout) if is_own else self.shards[0].redis
             self.shards.append(Shard(self, index, tag, client, route))
