@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { leaderKey } from '../../src/broker/keys.ts';
+import { eventsKey, leaderKey } from '../../src/broker/keys.ts';
+import type { Shard } from '../../src/broker/lanes.ts';
 import type { TestProcess } from '../support/setup.ts';
 import { waitFor } from '../support/setup.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -45,5 +46,26 @@ describe('the leading manager dies', () => {
     expect(new Set(seen).size).toBe(seen.length);
     await socket.dispose();
     await watching;
+  });
+});
+
+describe('no manager is left', () => {
+  test('tasks are accepted and run, and the next one records it', { timeout: 60_000 }, async () => {
+    await using system = await startSystem();
+    const manager = await system.start('manager');
+    await system.start('worker');
+    await system.submit(1, 'echo', { n: 0 });
+    expect(await system.settle()).toEqual([]);
+    await manager.kill('SIGKILL');
+    await system.submit(20, 'echo', { n: 1 });
+    const [shard] = system.app.broker.low.shards as [Shard];
+    const { redis } = shard.lane;
+    const haveRun = async (): Promise<boolean> =>
+      (await redis.xlen(eventsKey(shard.tag))) > 0 && (await redis.keys(`${shard.tag}:task:*`)).length === 0;
+    await waitFor(haveRun, { what: 'what ran waits to be recorded' });
+    expect(await system.countByStatus()).toEqual({ COMPLETED: 1, QUEUED: 20 });
+    await system.start('manager');
+    expect(await system.settle()).toEqual([]);
+    expect(await system.countByStatus()).toEqual({ COMPLETED: 21 });
   });
 });
