@@ -1,11 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/** On which kinds of Redis the tests run: "server", "cluster", or both with a comma between. `npm test` runs both. */
+const topologies = (process.env.TEST_REDIS ?? 'server').split(',');
+
+/** What starts real processes, and does not ask for a Redis of another kind by itself. */
+const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/*.test.ts'];
+const FOR_ONE_SERVER = ['test/faults/redis-*.test.ts'];
+
+const PROJECTS = [
+  { name: 'server', include: ['test/**/*.test.ts'], globalSetup: ['test/support/global-setup.ts'] },
+  { name: 'cluster', include: END_TO_END, exclude: FOR_ONE_SERVER, globalSetup: ['test/support/cluster-setup.ts'] },
+];
+
 export default defineConfig({
   // Node gives the libraries graphql's CommonJS build, Vite would give us the other one, and the two do not mix.
   resolve: { alias: { graphql: 'graphql/index.js' } },
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup-file.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     // Tests wait for events; these limits only end the ones that wait for something that will not come.
@@ -15,5 +25,6 @@ export default defineConfig({
     // Most files wait for databases and processes more than they compute.
     maxWorkers: 2,
     pool: 'forks',
+    projects: PROJECTS.filter(({ name }) => topologies.includes(name)).map((test) => ({ extends: true, test })),
   },
 });

@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from '../../src/local/graphql-client.ts';
 import { startOtlpReceiver } from '../support/otlp-receiver.ts';
-import { type PrivateServer, startPrivateRedis, type TestProcess, waitFor } from '../support/setup.ts';
+import { type OwnRedis, serversOf, startOwnRedis } from '../support/own-redis.ts';
+import { type TestProcess, waitFor } from '../support/setup.ts';
 import { FOLDER_PREFIX } from '../support/sweep.ts';
 import { type System, startSystem } from '../support/system.ts';
 import { WORKER_LOGIN, WORKER_PREFIX, workerAclFile, workerRefusals } from '../support/worker-acl.ts';
@@ -49,7 +50,7 @@ export interface ConformanceWorker {
 export interface Harness extends AsyncDisposable {
   readonly kind: WorkerKind;
   readonly system: System;
-  readonly redis: PrivateServer;
+  readonly redis: OwnRedis;
   /** Starts a worker, with more settings than those of the stack, and waits for nothing. */
   spawnWorker(env?: Record<string, string>): TestProcess;
   /** What Redis refused the workers since the last call. Clients may try to tell it their names, in vain. */
@@ -112,7 +113,7 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
   const folder = await mkdtemp(FOLDER_PREFIX);
   const aclfile = join(folder, 'users.acl');
   await writeFile(aclfile, await workerAclFile());
-  const redis = await startPrivateRedis({ aclfile });
+  const redis = await startOwnRedis({ aclfile });
   const receiver = await startOtlpReceiver();
   const system = await startSystem({ redis, settings: { ...SETTINGS, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url } });
   await system.start('manager');
@@ -150,8 +151,11 @@ export const startHarness = async (kind: WorkerKind): Promise<Harness> => {
     system,
     redis,
     spawnWorker,
-    refusals: async () =>
-      (await workerRefusals(system.app.broker.low.redis)).filter((refusal) => !refusal.includes('setinfo')),
+    refusals: async () => {
+      const servers = await serversOf(system.app.broker);
+      const refusals = await Promise.all(servers.map(workerRefusals));
+      return refusals.flat().filter((refusal) => !refusal.includes('setinfo'));
+    },
     listed,
     watch,
     startWorker: async (env = {}) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { startPrivateRedis, waitFor } from '../support/setup.ts';
+import { loseEverything, startOwnRedis } from '../support/own-redis.ts';
+import { waitFor } from '../support/setup.ts';
 import { type System, startSystem } from '../support/system.ts';
 
 const CREATE = 'mutation ($input: CreateFlowInput!) { createFlow(input: $input) { id } }';
@@ -62,7 +63,7 @@ describe('managers die while they set tasks free', () => {
 
 describe('Redis loses everything while tasks wait for others', () => {
   test('every flow ends as it should, and children still know of their parents', { timeout: 150_000 }, async () => {
-    await using redis = await startPrivateRedis();
+    await using redis = await startOwnRedis();
     await using system = await startSystem({ redis });
     await system.start('manager');
     await system.start('worker');
@@ -70,7 +71,7 @@ describe('Redis loses everything while tasks wait for others', () => {
     await createFlows(system, FLOWS);
     for (const completed of [20, 150]) {
       await untilSomeCompleted(system, completed);
-      await system.app.broker.low.redis.flushall();
+      await loseEverything(system.app.broker);
     }
     expect(await system.settle()).toEqual([]);
     expect(await system.countByStatus()).toEqual(timesOf(FLOWS));

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { startPrivateRedis, waitFor } from '../support/setup.ts';
+import { loseEverything, startOwnRedis } from '../support/own-redis.ts';
+import { waitFor } from '../support/setup.ts';
 import { startSystem } from '../support/system.ts';
 
 describe('Redis loses everything', () => {
   test('every task still ends, each recorded once, while 2,000 wait and run', { timeout: 120_000 }, async () => {
-    await using redis = await startPrivateRedis();
+    await using redis = await startOwnRedis();
     await using system = await startSystem({ redis });
     await system.start('manager');
     await system.start('worker');
@@ -16,7 +17,7 @@ describe('Redis loses everything', () => {
       what: 'it is in the middle',
       timeoutMs: 30_000,
     });
-    await system.app.broker.low.redis.flushall();
+    await loseEverything(system.app.broker);
     expect(await system.settle()).toEqual([]);
     expect(await system.countByStatus()).toEqual({ COMPLETED: 2_000 });
   });
@@ -24,7 +25,7 @@ describe('Redis loses everything', () => {
 
 describe('Redis is down for ten seconds', () => {
   test('submissions are accepted meanwhile, and everything goes on by itself', { timeout: 150_000 }, async () => {
-    await using redis = await startPrivateRedis();
+    await using redis = await startOwnRedis();
     await using system = await startSystem({ redis });
     await system.start('manager');
     await system.start('worker');

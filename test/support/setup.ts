@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../../src/database/client.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { createDatabase, dropDatabase } from './databases.ts';
+import { serverEnv } from './own-redis.ts';
 import type { PgBouncer } from './pgbouncer.ts';
 import type { PrivateServer } from './private-servers.ts';
 
@@ -48,7 +49,11 @@ export const setup = async (options: SetupOptions = {}): Promise<TestApp> => {
   const name = `test_${randomBytes(8).toString('hex')}`;
   const serverUrl = options.postgres?.url ?? inject('postgresUrl');
   const redisPort = options.redis && 'port' in options.redis ? options.redis.port : inject('redisPort');
-  const redisEnv = options.redis && 'env' in options.redis ? options.redis.env : serverEnv(redisPort);
+  const redisEnv = options.redis
+    ? 'env' in options.redis
+      ? options.redis.env
+      : serverEnv(redisPort)
+    : inject('redisEnv');
   const databaseUrl = await createMigratedDatabase(serverUrl, name, options.postgres !== undefined);
   const pooled = options.pgBouncer ? throughPooler(options.pgBouncer, databaseUrl) : {};
   const env = settingsFor(databaseUrl, redisEnv, name, {
@@ -111,14 +116,6 @@ const settingsFor = (
   ...more,
 });
 
-/** Of both lanes on one server. */
-const serverEnv = (port: number): Record<string, string> => ({
-  REDIS_HOST_HIGH: '127.0.0.1',
-  REDIS_PORT_HIGH: String(port),
-  REDIS_HOST_LOW: '127.0.0.1',
-  REDIS_PORT_LOW: String(port),
-});
-
 const openBroker = async (config: Config): Promise<Broker> => {
   // Commands fail by themselves while a test has its Redis down.
   const broker = new Broker(brokerOptions(config), () => {});
@@ -129,9 +126,10 @@ const openBroker = async (config: Config): Promise<Broker> => {
 
 /** Leaves a shared Redis as it was, so that a run of many files does not slow down its last ones. */
 const removeKeys = async (broker: Broker, prefix: string): Promise<void> => {
-  for (const { redis } of broker.lanes) {
+  for (const { redis } of broker.shards) {
     if (redis.status !== 'ready') continue;
     const keys = (await Promise.all([redis.keys(`{${prefix}:*`), redis.keys(`${prefix}:*`)])).flat();
-    if (keys.length > 0) await redis.unlink(keys);
+    // One by one: in a cluster, those of two slots do not go together.
+    await Promise.all(keys.map((key) => redis.unlink(key).catch(() => undefined)));
   }
 };

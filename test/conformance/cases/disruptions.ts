@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { loseEverything, serversOf } from '../../support/own-redis.ts';
 import { waitFor } from '../../support/setup.ts';
 import type { Harness } from '../harness.ts';
 
@@ -115,8 +116,7 @@ export const goesOnWhenRedisLostEverything = async (h: Harness): Promise<void> =
   await h.system.submit(50, 'sleep', { ms: 100 }, { queue: 'flush', priority: 'HIGH' });
   await waitFor(async () => (await countOf(h, 'flush', 'COMPLETED')) > 50, { what: 'it is in the middle' });
   await h.system.app.broker.ready();
-  const { redis } = h.system.app.broker.low;
-  await redis.multi().flushall().function('FLUSH').exec();
+  await loseEverything(h.system.app.broker, { functions: true });
   expect(await h.system.settle(30_000)).toEqual([]);
   expect(await countOf(h, 'flush', 'COMPLETED')).toBe(350);
   await waitFor(async () => (await h.listed()).length === 1, { what: 'the worker is listed again' });
@@ -125,9 +125,12 @@ export const goesOnWhenRedisLostEverything = async (h: Harness): Promise<void> =
 
 const MANY = 10_000;
 
-/** How many functions Redis has run. */
-const functionCalls = async (h: Harness): Promise<number> =>
-  Number(/^cmdstat_fcall:calls=(\d+)/m.exec(await h.system.app.broker.low.redis.info('commandstats'))?.[1]);
+/** How many functions Redis has run, in all its servers. */
+const functionCalls = async (h: Harness): Promise<number> => {
+  const stats = (await serversOf(h.system.app.broker)).map((redis) => redis.info('commandstats'));
+  const calls = (await Promise.all(stats)).map((text) => Number(/^cmdstat_fcall:calls=(\d+)/m.exec(text)?.[1]));
+  return calls.reduce((sum, each) => sum + each, 0);
+};
 
 export const losesAndDoublesNothingOfMany = async (h: Harness): Promise<void> => {
   await using _ = (await h.startWorker({ WORKER_CONCURRENCY: '200' })).process;

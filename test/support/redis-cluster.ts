@@ -1,0 +1,135 @@
+import { Redis } from 'ioredis';
+import { freePort } from '../../src/local/free-port.ts';
+import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
+import { waitFor } from './wait-for.ts';
+
+/** Six nodes on 127.0.0.1: three primaries, and a replica of each. */
+export interface RedisCluster extends AsyncDisposable {
+  /** As REDIS_URL_HIGH and REDIS_URL_LOW take it. */
+  readonly url: string;
+  readonly nodes: readonly PrivateServer[];
+  /** The node that is the primary of the slot of a key now. */
+  primaryOf(key: string): Promise<PrivateServer>;
+  /** Waits until every slot has a primary, and every primary a replica that has all it has. */
+  healthy(): Promise<void>;
+}
+
+export interface RedisClusterOptions {
+  /** More settings of all nodes, as in redis.conf. */
+  settings?: Record<string, string>;
+  /** Before the hosts of the URL: "user:password@". Default: nothing. */
+  login?: string;
+}
+
+const SLOTS = 16_384;
+const PRIMARIES = 3;
+const REPLICAS = 3;
+/** After how long without an answer a node counts as failed, in ms. A replica takes over about a second later. */
+const NODE_TIMEOUT_MS = 1_000;
+
+type Range = [from: number, to: number, primary: [host: string, port: number], ...replicas: unknown[]];
+
+export const startRedisCluster = async ({
+  settings = {},
+  login = '',
+}: RedisClusterOptions = {}): Promise<RedisCluster> => {
+  const nodes = await Promise.all(
+    Array.from({ length: PRIMARIES + REPLICAS }, async () => {
+      const busPort = String(await freePort());
+      const more = {
+        'cluster-enabled': 'yes',
+        'cluster-port': busPort,
+        'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+      };
+      // A replica that lags little takes over without a wait; one that starts late has the data soon.
+      const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
+      return { server: await startPrivateRedis({ ...more, ...quick, ...settings }), busPort };
+    }),
+  );
+  const servers = nodes.map(({ server }) => server);
+  const connect = ({ port }: PrivateServer): Redis => new Redis(`redis://${login}127.0.0.1:${port}`);
+  const clients = servers.map(connect);
+  try {
+    const [first, ...others] = clients as [Redis, ...Redis[]];
+    await Promise.all(
+      clients.slice(0, PRIMARIES).map((client, i) => {
+        const bound = (n: number): number => Math.floor((n * SLOTS) / PRIMARIES);
+        return client.call('CLUSTER', 'ADDSLOTSRANGE', bound(i), bound(i + 1) - 1);
+      }),
+    );
+    await Promise.all(clients.map((client, i) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)));
+    for (const i of others.keys()) {
+      const { server, busPort } = nodes[i + 1] as (typeof nodes)[number];
+      await first.call('CLUSTER', 'MEET', '127.0.0.1', server.port, busPort);
+    }
+    const ids = await Promise.all(clients.map((client) => client.call('CLUSTER', 'MYID') as Promise<string>));
+    for (const [i, client] of clients.slice(PRIMARIES).entries()) {
+      await waitFor(() => client.call('CLUSTER', 'REPLICATE', ids[i] as string).catch(() => undefined), {
+        what: 'the replica knows its primary',
+      });
+    }
+    await allHealthy(clients);
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+  const withAny = async <T>(ask: (client: Redis) => Promise<T>): Promise<T> => {
+    for (const server of servers) {
+      const client = new Redis(`redis://${login}127.0.0.1:${server.port}`, {
+        retryStrategy: null,
+        commandTimeout: 500,
+      });
+      client.on('error', () => {});
+      try {
+        return await ask(client);
+      } catch {
+        // The next one may be up.
+      } finally {
+        client.disconnect();
+      }
+    }
+    throw new Error('no node of the cluster answers');
+  };
+  return {
+    url: `redis+cluster://${login}${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    nodes: servers,
+    primaryOf: (key) =>
+      withAny(async (client) => {
+        const slot = (await client.call('CLUSTER', 'KEYSLOT', key)) as number;
+        const ranges = (await client.call('CLUSTER', 'SLOTS')) as Range[];
+        const port = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
+        return servers.find((server) => server.port === port) as PrivateServer;
+      }),
+    healthy: async () => {
+      const again = servers.map(connect);
+      try {
+        await allHealthy(again);
+      } finally {
+        for (const client of again) client.disconnect();
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+    },
+  };
+};
+
+const allHealthy = async (clients: readonly Redis[]): Promise<void> => {
+  await Promise.all(
+    clients.map((client) =>
+      waitFor(() => isHealthy(client).catch(() => false), { what: 'the cluster is healthy', timeoutMs: 30_000 }),
+    ),
+  );
+};
+
+const isHealthy = async (client: Redis): Promise<boolean> => {
+  const [state, ranges, replication] = (await Promise.all([
+    client.call('CLUSTER', 'INFO'),
+    client.call('CLUSTER', 'SLOTS'),
+    client.info('replication'),
+  ])) as [string, Range[], string];
+  const isWhole = state.includes('cluster_state:ok') && ranges.every(([, , , ...replicas]) => replicas.length > 0);
+  const isInStep = replication.includes('role:master')
+    ? /^slave0:.*state=online/m.test(replication)
+    : replication.includes('master_link_status:up');
+  return isWhole && isInStep;
+};
