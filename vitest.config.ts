@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const topologies = (process.env.TEST_REDIS ?? 'server').split(',');
 
 /** What starts real processes, and does not ask for a Redis of another kind by itself. */
-const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/*.test.ts'];
+const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/typescript.test.ts'];
 const FOR_ONE_SERVER = ['test/faults/redis-*.test.ts'];
 
 const PROJECTS = [

@@ -115,6 +115,8 @@ const prepareDashboard = async () => {
 };
 
 const TESTS = ['vitest', 'run'];
+/** On which kinds of Redis, where it does not say: see vitest.config.ts. */
+const ALL_KINDS_OF_REDIS = 'server,cluster';
 const CHECKS = [['biome', 'check', '--error-on-warnings'], ['tsc'], ['tsc', '-p', 'web'], TESTS];
 
 const COMMANDS = {
@@ -143,6 +145,7 @@ const main = async ([name = 'up', ...args]) => {
     () => (name === 'bench' ? 0 : prepareDashboard()),
     () => (name === 'generate' || !isGenerated() ? generate() : 0),
   ];
+  if (name === 'test' && args.length === 0) env.TEST_REDIS ??= ALL_KINDS_OF_REDIS;
   const steps = command(args).map((step) => () => tool(...step));
   for (const step of [...preparations, ...steps]) {
     const code = await step();

@@ -32,6 +32,17 @@ export const connectionBy = (route: Route, tls: ConnectionOptions | undefined): 
       super((options as { disconnectTimeout: number }).disconnectTimeout);
     }
 
+    #ended: Socket | undefined;
+
+    /** Each of many commands that meet the wrong server asks for it. */
+    override disconnect(): void {
+      const isEnding = this.stream !== undefined && this.stream === this.#ended;
+      this.connecting = false;
+      if (isEnding) return;
+      this.#ended = this.stream;
+      super.disconnect();
+    }
+
     /** Right after a failover, some still name the old primary. */
     override check({ role }: { role?: string }): boolean {
       return !route.isToPrimary || role !== 'slave';

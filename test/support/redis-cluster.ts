@@ -8,8 +8,8 @@ export interface RedisCluster extends AsyncDisposable {
   /** As REDIS_URL_HIGH and REDIS_URL_LOW take it. */
   readonly url: string;
   readonly nodes: readonly PrivateServer[];
-  /** The node that is the primary of the slot of a key now. */
-  primaryOf(key: string): Promise<PrivateServer>;
+  /** The nodes that are the primary of the slot of a key now, and its replica. */
+  nodesOf(key: string): Promise<[primary: PrivateServer, replica: PrivateServer]>;
   /** Waits until every slot has a primary, and every primary a replica that has all it has. */
   healthy(): Promise<void>;
 }
@@ -27,7 +27,7 @@ const REPLICAS = 3;
 /** After how long without an answer a node counts as failed, in ms. A replica takes over about a second later. */
 const NODE_TIMEOUT_MS = 1_000;
 
-type Range = [from: number, to: number, primary: [host: string, port: number], ...replicas: unknown[]];
+type Range = [from: number, to: number, ...primaryThenReplicas: [host: string, port: number][]];
 
 export const startRedisCluster = async ({
   settings = {},
@@ -92,12 +92,13 @@ export const startRedisCluster = async ({
   return {
     url: `redis+cluster://${login}${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
     nodes: servers,
-    primaryOf: (key) =>
+    nodesOf: (key) =>
       withAny(async (client) => {
         const slot = (await client.call('CLUSTER', 'KEYSLOT', key)) as number;
         const ranges = (await client.call('CLUSTER', 'SLOTS')) as Range[];
-        const port = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
-        return servers.find((server) => server.port === port) as PrivateServer;
+        const [, , ...nodes] = ranges.find(([from, to]) => from <= slot && slot <= to) as Range;
+        const [primary, replica] = nodes.map(([, port]) => servers.find((server) => server.port === port));
+        return [primary, replica] as [PrivateServer, PrivateServer];
       }),
     healthy: async () => {
       const again = servers.map(connect);

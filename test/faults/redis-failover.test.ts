@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+import { clusterEnv } from '../support/own-redis.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { startSentinelRedis } from '../support/redis-sentinel.ts';
+import { type PrivateServer, waitFor } from '../support/setup.ts';
+import { type System, startSystem } from '../support/system.ts';
+
+/** A Redis with replicas. */
+interface Replicated extends AsyncDisposable {
+  env: Readonly<Record<string, string>>;
+  /** The servers that have the low lane's first shard. */
+  nodes(system: System): Promise<[primary: PrivateServer, replica: PrivateServer]>;
+  /** Waits until every primary has a replica that has all it has. */
+  healthy(): Promise<void>;
+}
+
+const startCluster = async (): Promise<Replicated> => {
+  const cluster = await startRedisCluster();
+  return {
+    env: clusterEnv(cluster.url),
+    nodes: ({ app }) => cluster.nodesOf(app.broker.low.shards[0]?.tag as string),
+    healthy: () => cluster.healthy(),
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+};
+
+const CHANGES = 'subscription { taskChanges(after: "0") { event { taskId seq } } }';
+
+/** Everything that a subscriber sees from the beginning on, "task seq" each, in order. */
+const watchAll = (system: System) => {
+  const socket = system.socket();
+  const seen: string[] = [];
+  const changes = socket.iterate<{ taskChanges: { event: { taskId: string; seq: number } } }>({ query: CHANGES });
+  const watching = (async () => {
+    for await (const { data } of changes)
+      if (data) seen.push(`${data.taskChanges.event.taskId} ${data.taskChanges.event.seq}`);
+  })();
+  return {
+    seen,
+    end: async () => {
+      await socket.dispose();
+      await watching;
+    },
+  };
+};
+
+/** Submits without a pause until it is ended, in small portions. */
+const keepSubmitting = (system: System) => {
+  let [accepted, isEnded] = [0, false];
+  const submitting = (async () => {
+    for (let i = 0; !isEnded; i++) {
+      const priority = i % 3 === 0 ? 'HIGH' : 'NORMAL';
+      accepted += (await system.submit(20, i % 2 === 0 ? 'echo' : 'sleep', { ms: 20 }, { priority })).length;
+    }
+  })();
+  return {
+    accepted: () => accepted,
+    end: async (): Promise<number> => {
+      isEnded = true;
+      await submitting;
+      return accepted;
+    },
+  };
+};
+
+/** The lowest epoch of a shard changes by two when it is rebuilt. */
+const epochOf = async ({ app }: System): Promise<number> =>
+  Number((await app.database.shard.findUniqueOrThrow({ where: { id: 'low:0' } })).epoch);
+
+/** How a primary fails, and is put right again once its replica has taken over. */
+interface Failure {
+  fail(system: System, primary: PrivateServer, replica: PrivateServer): Promise<unknown>;
+  heal(primary: PrivateServer): Promise<void>;
+}
+
+const completed = async (system: System): Promise<number> => (await system.countByStatus()).COMPLETED ?? 0;
+const completeMore = async (system: System, count: number): Promise<void> => {
+  const before = await completed(system);
+  await waitFor(async () => (await completed(system)) > before + count, { what: 'it goes on', timeoutMs: 30_000 });
+};
+
+const FAILURES: [string, Failure][] = [
+  [
+    'is killed while its replica lags',
+    {
+      fail: async (system, primary, replica) => {
+        replica.pause();
+        await completeMore(system, 200);
+        await primary.kill();
+        replica.resume();
+      },
+      heal: (primary) => primary.start(),
+    },
+  ],
+  [
+    'freezes, and wakes up when another has taken over',
+    { fail: async (_system, primary) => primary.pause(), heal: async (primary) => primary.resume() },
+  ],
+];
+
+describe.each<[string, () => Promise<Replicated>]>([
+  ['Sentinels', startSentinelRedis],
+  ['a cluster', startCluster],
+])('under load, the primary of %s', (_name, start) => {
+  test.each(FAILURES)(
+    '%s: no task is lost, none ends twice, and subscribers see all',
+    {
+      timeout: 150_000,
+    },
+    async (_what, { fail, heal }) => {
+      await using redis = await start();
+      await using system = await startSystem({ redis });
+      for (const name of ['manager', 'manager', 'worker', 'worker'] as const) await system.start(name);
+      const watched = watchAll(system);
+      const load = keepSubmitting(system);
+      await completeMore(system, 200);
+      const [epoch, [primary, replica]] = [await epochOf(system), await redis.nodes(system)];
+      await fail(system, primary, replica);
+      const before = load.accepted();
+      await waitFor(async () => (await epochOf(system)) >= epoch + 2 && load.accepted() > before + 100, {
+        what: 'the shard is rebuilt in the replica, while submissions are accepted',
+        timeoutMs: 40_000,
+      });
+      expect((await redis.nodes(system))[0]).toBe(replica);
+      await heal(primary);
+      await redis.healthy();
+      const accepted = await load.end();
+      expect(await system.settle()).toEqual([]);
+      expect(await system.countByStatus()).toEqual({ COMPLETED: accepted });
+      const events = await system.app.database.taskEvent.count();
+      await waitFor(() => watched.seen.length >= events, { what: 'all transitions are delivered' });
+      expect(watched.seen).toHaveLength(events);
+      expect(new Set(watched.seen).size).toBe(events);
+      await watched.end();
+    },
+  );
+});
