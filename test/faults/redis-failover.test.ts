@@ -99,7 +99,7 @@ const FAILURES: [string, Failure][] = [
 ];
 
 describe.each<[string, () => Promise<Replicated>]>([
-  ['Sentinels', startSentinelRedis],
+  ['Sentinels', () => startSentinelRedis()],
   ['a cluster', startCluster],
 ])('under load, the primary of %s', (_name, start) => {
   test.each(FAILURES)(
@@ -134,4 +134,23 @@ describe.each<[string, () => Promise<Replicated>]>([
       await watched.end();
     },
   );
+});
+
+test('under load, a slot moves to another primary: no task is lost, and none ends twice', {
+  timeout: 90_000,
+}, async () => {
+  await using cluster = await startRedisCluster();
+  await using system = await startSystem({ redis: { env: clusterEnv(cluster.url) } });
+  for (const name of ['manager', 'worker'] as const) await system.start(name);
+  const load = keepSubmitting(system);
+  await completeMore(system, 200);
+  const tag = system.app.broker.low.shards[0]?.tag as string;
+  const [epoch, [before]] = [await epochOf(system), await cluster.nodesOf(tag)];
+  await cluster.moveSlotOf(tag);
+  await waitFor(async () => (await epochOf(system)) >= epoch + 2, { what: 'the shard is rebuilt', timeoutMs: 30_000 });
+  expect((await cluster.nodesOf(tag))[0]).not.toBe(before);
+  await completeMore(system, 100);
+  const accepted = await load.end();
+  expect(await system.settle()).toEqual([]);
+  expect(await system.countByStatus()).toEqual({ COMPLETED: accepted });
 });

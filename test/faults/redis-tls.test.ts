@@ -4,7 +4,10 @@ import { Broker } from '../../src/broker/lanes.ts';
 import { isBrokerOutage } from '../../src/broker/outage.ts';
 import { freePort } from '../../src/local/free-port.ts';
 import type { RedisServer } from '../../src/redis-settings.ts';
-import { type Certificates, makeCertificates } from '../support/certificates.ts';
+import { type Certificates, makeCertificates, tlsEnv, tlsSettings } from '../support/certificates.ts';
+import { clusterEnv } from '../support/own-redis.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { startSentinelRedis } from '../support/redis-sentinel.ts';
 import { type PrivateServer, startPrivateRedis } from '../support/setup.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -21,9 +24,7 @@ beforeAll(async () => {
   redis = await startPrivateRedis({
     port: '0',
     'tls-port': String(port),
-    'tls-cert-file': ours.certFile,
-    'tls-key-file': ours.keyFile,
-    'tls-ca-cert-file': ours.caFile,
+    ...tlsSettings(ours),
     requirepass: PASSWORD,
   });
 });
@@ -78,22 +79,37 @@ describe('a Redis with TLS that asks for a certificate and a password', () => {
   });
 });
 
-describe.each<[string, () => Record<string, string>]>([
-  ['a URL', () => ({ URL: `rediss://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}` })],
-  ['names', () => ({ HOST: '127.0.0.1', PORT: String(port), TLS: 'true', PASSWORD })],
-])('told of it by %s', (_what, settings) => {
-  test('all processes work with it', { timeout: 90_000 }, async () => {
-    const { caFile, certFile, keyFile } = ours;
-    const all = { ...settings(), CA_FILE: caFile, CERT_FILE: certFile, KEY_FILE: keyFile };
-    const env = Object.fromEntries(
-      ['HIGH', 'LOW'].flatMap((lane) => Object.entries(all).map(([name, value]) => [`REDIS_${name}_${lane}`, value])),
-    );
-    await using system = await startSystem({ redis: { env } });
-    await system.start('manager');
-    await system.start('worker');
-    await system.submit(100, 'echo', 'x');
-    await system.submit(100, 'echo', 'x', { priority: 'HIGH' });
-    expect(await system.settle()).toEqual([]);
-    expect(await system.countByStatus()).toEqual({ COMPLETED: 200 });
+const worksWith = async (env: Readonly<Record<string, string>>): Promise<void> => {
+  await using system = await startSystem({ redis: { env: { ...env, ...tlsEnv(ours) } } });
+  await system.start('manager');
+  await system.start('worker');
+  await system.submit(100, 'echo', 'x');
+  await system.submit(100, 'echo', 'x', { priority: 'HIGH' });
+  expect(await system.settle()).toEqual([]);
+  expect(await system.countByStatus()).toEqual({ COMPLETED: 200 });
+};
+
+const ofBothLanes = (settings: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(
+    ['HIGH', 'LOW'].flatMap((lane) =>
+      Object.entries(settings).map(([name, value]) => [`REDIS_${name}_${lane}`, value]),
+    ),
+  );
+
+describe('all processes work', { timeout: 90_000 }, () => {
+  test('with it, told by a URL', () =>
+    worksWith(ofBothLanes({ URL: `rediss://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}` })));
+
+  test('with it, told by names', () =>
+    worksWith(ofBothLanes({ HOST: '127.0.0.1', PORT: String(port), TLS: 'true', PASSWORD })));
+
+  test('with a cluster that has TLS and a password', async () => {
+    await using cluster = await startRedisCluster({ tls: ours, password: 'secret' });
+    await worksWith(clusterEnv(cluster.url));
+  });
+
+  test('with Sentinels and servers that have TLS and passwords', async () => {
+    await using sentinels = await startSentinelRedis(ours);
+    await worksWith(sentinels.env);
   });
 });

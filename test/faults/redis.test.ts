@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loseEverything, startOwnRedis } from '../support/own-redis.ts';
+import { loseEverything, serversOf, startOwnRedis } from '../support/own-redis.ts';
 import { waitFor } from '../support/setup.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -46,18 +46,19 @@ describe('Redis has no memory left', () => {
   test('submissions are accepted, nothing is lost, and all goes on when there is room', {
     timeout: 90_000,
   }, async () => {
-    await using redis = await startPrivateRedis();
+    await using redis = await startOwnRedis();
     await using system = await startSystem({ redis });
     const manager = await system.start('manager');
     const worker = await system.start('worker');
     await system.submit(100, 'sleep', { ms: 2_000 });
     await waitFor(async () => (await system.countByStatus()).PROCESSING, { what: 'some run' });
-    await system.app.broker.low.redis.config('SET', 'maxmemory', '1');
+    const servers = await serversOf(system.app.broker);
+    for (const server of servers) await server.config('SET', 'maxmemory', '1');
     await system.submit(100, 'echo', { full: true });
     await system.api.waitForOutput(/could not enqueue; the reconciler will/);
     await worker.waitForOutput(/OOM command not allowed.*outcomes are kept until the shard takes them/);
     await manager.waitForOutput(/OOM command not allowed/);
-    await system.app.broker.low.redis.config('SET', 'maxmemory', '0');
+    for (const server of servers) await server.config('SET', 'maxmemory', '0');
     expect(await system.settle()).toEqual([]);
     expect(await system.countByStatus()).toEqual({ COMPLETED: 200 });
   });

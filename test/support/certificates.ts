@@ -12,6 +12,23 @@ export interface Certificates {
   keyFile: string;
 }
 
+/** What a server is told of them, as in redis.conf. It asks clients for a certificate, too. */
+export const tlsSettings = ({ caFile, certFile, keyFile }: Certificates): Record<string, string> => ({
+  'tls-ca-cert-file': caFile,
+  'tls-cert-file': certFile,
+  'tls-key-file': keyFile,
+});
+
+/** What processes are told of them. */
+export const tlsEnv = ({ caFile, certFile, keyFile }: Certificates): Record<string, string> =>
+  Object.fromEntries(
+    ['HIGH', 'LOW'].flatMap((lane) => [
+      [`REDIS_CA_FILE_${lane}`, caFile],
+      [`REDIS_CERT_FILE_${lane}`, certFile],
+      [`REDIS_KEY_FILE_${lane}`, keyFile],
+    ]),
+  );
+
 const openssl = (...args: string[]) => promisify(execFile)('openssl', args);
 /** Keys on an elliptic curve are made in no time. */
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { freePort } from '../../src/local/free-port.ts';
+import { type Certificates, tlsSettings } from './certificates.ts';
 import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -10,6 +11,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly nodes: readonly PrivateServer[];
   /** The nodes that are the primary of the slot of a key now, and its replica. */
   nodesOf(key: string): Promise<[primary: PrivateServer, replica: PrivateServer]>;
+  /** Moves the slot of a key, with all that is in it, to another primary, as `redis-cli --cluster reshard` does. */
+  moveSlotOf(key: string): Promise<void>;
   /** Waits until every slot has a primary, and every primary a replica that has all it has. */
   healthy(): Promise<void>;
 }
@@ -17,8 +20,10 @@ export interface RedisCluster extends AsyncDisposable {
 export interface RedisClusterOptions {
   /** More settings of all nodes, as in redis.conf. */
   settings?: Record<string, string>;
-  /** Before the hosts of the URL: "user:password@". Default: nothing. */
-  login?: string;
+  /** Of the user "default". Default: none is asked for. */
+  password?: string;
+  /** Then processes connect with TLS; tests go on without. */
+  tls?: Certificates;
 }
 
 const SLOTS = 16_384;
@@ -27,12 +32,14 @@ const REPLICAS = 3;
 /** After how long without an answer a node counts as failed, in ms. A replica takes over about a second later. */
 const NODE_TIMEOUT_MS = 1_000;
 
-type Range = [from: number, to: number, ...primaryThenReplicas: [host: string, port: number][]];
+type Range = [from: number, to: number, ...primaryThenReplicas: [host: string, port: number, id: string][]];
 
 export const startRedisCluster = async ({
   settings = {},
-  login = '',
+  password,
+  tls,
 }: RedisClusterOptions = {}): Promise<RedisCluster> => {
+  const login = password === undefined ? '' : `:${password}@`;
   const nodes = await Promise.all(
     Array.from({ length: PRIMARIES + REPLICAS }, async () => {
       const busPort = String(await freePort());
@@ -43,7 +50,13 @@ export const startRedisCluster = async ({
       };
       // A replica that lags little takes over without a wait; one that starts late has the data soon.
       const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
-      return { server: await startPrivateRedis({ ...more, ...quick, ...settings }), busPort };
+      const locked = password === undefined ? {} : { requirepass: password, masterauth: password };
+      const tlsPort = await freePort();
+      const secure = tls
+        ? { ...tlsSettings(tls), 'tls-port': String(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' }
+        : {};
+      const server = await startPrivateRedis({ ...more, ...quick, ...locked, ...secure, ...settings });
+      return { server, busPort, clientPort: tls ? tlsPort : server.port };
     }),
   );
   const servers = nodes.map(({ server }) => server);
@@ -59,8 +72,8 @@ export const startRedisCluster = async ({
     );
     await Promise.all(clients.map((client, i) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)));
     for (const i of others.keys()) {
-      const { server, busPort } = nodes[i + 1] as (typeof nodes)[number];
-      await first.call('CLUSTER', 'MEET', '127.0.0.1', server.port, busPort);
+      const { clientPort, busPort } = nodes[i + 1] as (typeof nodes)[number];
+      await first.call('CLUSTER', 'MEET', '127.0.0.1', clientPort, busPort);
     }
     const ids = await Promise.all(clients.map((client) => client.call('CLUSTER', 'MYID') as Promise<string>));
     for (const [i, client] of clients.slice(PRIMARIES).entries()) {
@@ -90,7 +103,7 @@ export const startRedisCluster = async ({
     throw new Error('no node of the cluster answers');
   };
   return {
-    url: `redis+cluster://${login}${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    url: `redis${tls ? 's' : ''}+cluster://${login}${nodes.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(',')}`,
     nodes: servers,
     nodesOf: (key) =>
       withAny(async (client) => {
@@ -100,6 +113,7 @@ export const startRedisCluster = async ({
         const [primary, replica] = nodes.map(([, port]) => servers.find((server) => server.port === port));
         return [primary, replica] as [PrivateServer, PrivateServer];
       }),
+    moveSlotOf: (key) => moveSlot(servers.map(connect), key),
     healthy: async () => {
       const again = servers.map(connect);
       try {
@@ -112,6 +126,34 @@ export const startRedisCluster = async ({
       await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
     },
   };
+};
+
+const moveSlot = async (clients: readonly Redis[], key: string): Promise<void> => {
+  try {
+    const nodes = await Promise.all(
+      clients.map(async (client) => ({
+        client,
+        id: (await client.call('CLUSTER', 'MYID')) as string,
+        isPrimary: (await client.info('replication')).includes('role:master'),
+        slots: (await client.call('CLUSTER', 'SLOTS')) as Range[],
+      })),
+    );
+    const slot = (await nodes[0]?.client.call('CLUSTER', 'KEYSLOT', key)) as number;
+    const holder = nodes[0]?.slots.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[2];
+    const source = nodes.find(({ id }) => id === holder) as (typeof nodes)[number];
+    const target = nodes.find((node) => node.isPrimary && node !== source) as (typeof nodes)[number];
+    await target.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.id);
+    await source.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id);
+    const { host = '', port = 0 } = target.client.options;
+    for (;;) {
+      const keys = (await source.client.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+      if (keys.length === 0) break;
+      await source.client.call('MIGRATE', host, port, '', 0, 5_000, 'KEYS', ...keys);
+    }
+    for (const { client } of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
 };
 
 const allHealthy = async (clients: readonly Redis[]): Promise<void> => {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { onPort } from '../../src/local/free-port.ts';
+import { freePort, onPort } from '../../src/local/free-port.ts';
 import { startServerProcess, waitForLog } from '../../src/local/server-process.ts';
+import { type Certificates, tlsEnv, tlsSettings } from './certificates.ts';
 import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
 import { FOLDER_PREFIX } from './sweep.ts';
 import { waitFor } from './wait-for.ts';
@@ -22,12 +24,15 @@ const SENTINELS = 3;
 /** After how long without an answer the primary counts as down, in ms. */
 const DOWN_AFTER_MS = 500;
 
-const startSentinel = async (primaryPort: number): Promise<{ port: number; end: () => Promise<void> }> => {
+const startSentinel = async (
+  primaryPort: number,
+  tls: Certificates | undefined,
+): Promise<{ port: number; end: () => Promise<void> }> => {
   const folder = await mkdtemp(FOLDER_PREFIX);
   const config = join(folder, 'sentinel.conf');
   return onPort(undefined, async (port) => {
     const lines = [
-      `port ${port}`,
+      ...(tls ? tlsLines(port, tls) : [`port ${port}`]),
       'bind 127.0.0.1',
       `dir ${folder}`,
       `requirepass ${SENTINEL_PASSWORD}`,
@@ -56,27 +61,53 @@ const startSentinel = async (primaryPort: number): Promise<{ port: number; end: 
   });
 };
 
-export const startSentinelRedis = async (): Promise<SentinelRedis> => {
+/** With TLS, it listens to nothing else, and speaks to all others so, too. */
+const tlsLines = (port: number, tls: Certificates): string[] => [
+  'port 0',
+  `tls-port ${port}`,
+  'tls-replication yes',
+  ...Object.entries(tlsSettings(tls)).map(([name, value]) => `${name} ${value}`),
+];
+
+/** @param tls then everybody speaks to everybody with TLS */
+export const startSentinelRedis = async (tls?: Certificates): Promise<SentinelRedis> => {
   const settings = {
     requirepass: PASSWORD,
     masterauth: PASSWORD,
     'repl-diskless-sync-delay': '0',
     'shutdown-timeout': '0',
   };
-  const first = await startPrivateRedis(settings);
-  const servers = [first, await startPrivateRedis({ ...settings, replicaof: `127.0.0.1 ${first.port}` })];
-  await waitFor(() => isHealthy(first.port), { what: 'the replica has the data', timeoutMs: 30_000 });
-  const sentinels = await Promise.all(Array.from({ length: SENTINELS }, () => startSentinel(first.port)));
+  const startServer = async (more: Record<string, string>) => {
+    if (!tls) {
+      const server = await startPrivateRedis({ ...settings, ...more });
+      return { server, port: server.port };
+    }
+    const port = await freePort();
+    const secure = { ...tlsSettings(tls), 'tls-port': String(port), 'tls-replication': 'yes' };
+    return { server: await startPrivateRedis({ ...settings, ...secure, ...more }), port };
+  };
+  const first = await startServer({});
+  const servers = [first, await startServer({ replicaof: `127.0.0.1 ${first.port}` })];
+  await waitFor(() => isHealthy(first.server.port), { what: 'the replica has the data', timeoutMs: 30_000 });
+  const sentinels = await Promise.all(Array.from({ length: SENTINELS }, () => startSentinel(first.port, tls)));
   const ask = async (...words: string[]): Promise<unknown> => {
-    const sentinel = new Redis({ port: sentinels[0]?.port as number, password: SENTINEL_PASSWORD });
+    const sentinel = new Redis({
+      port: sentinels[0]?.port as number,
+      password: SENTINEL_PASSWORD,
+      ...(tls && {
+        tls: { ca: readFileSync(tls.caFile), cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+      }),
+    });
     try {
       return await sentinel.call('SENTINEL', ...words);
     } finally {
       sentinel.disconnect();
     }
   };
-  const primaryPort = async (): Promise<number> =>
-    Number(((await ask('GET-MASTER-ADDR-BY-NAME', NAME)) as [string, string])[1]);
+  const primary = async () => {
+    const [, port] = (await ask('GET-MASTER-ADDR-BY-NAME', NAME)) as [string, string];
+    return servers.find((each) => each.port === Number(port)) as (typeof servers)[number];
+  };
   // They must know each other, and the replica, to agree on a failover.
   await waitFor(
     async () => {
@@ -87,25 +118,24 @@ export const startSentinelRedis = async (): Promise<SentinelRedis> => {
   );
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
   const ofLane = (lane: string) => ({
-    [`REDIS_URL_${lane}`]: `redis+sentinel://${hosts}/${NAME}`,
+    [`REDIS_URL_${lane}`]: `redis${tls ? 's' : ''}+sentinel://${hosts}/${NAME}`,
     [`REDIS_PASSWORD_${lane}`]: PASSWORD,
     [`REDIS_SENTINEL_PASSWORD_${lane}`]: SENTINEL_PASSWORD,
   });
   return {
-    env: { ...ofLane('HIGH'), ...ofLane('LOW') },
+    env: { ...ofLane('HIGH'), ...ofLane('LOW'), ...(tls && tlsEnv(tls)) },
     nodes: async () => {
-      const port = await primaryPort();
-      const [primary, replica] = servers.toSorted((server) => (server.port === port ? -1 : 1));
-      return [primary, replica] as [PrivateServer, PrivateServer];
+      const { server } = await primary();
+      const replica = servers.find((each) => each.server !== server)?.server as PrivateServer;
+      return [server, replica];
     },
-    healthy: () =>
-      waitFor(async () => isHealthy(await primaryPort()), {
-        what: 'the primary has a replica',
-        timeoutMs: 30_000,
-      }).then(() => undefined),
+    healthy: async () => {
+      const isWhole = async () => isHealthy((await primary()).server.port);
+      await waitFor(isWhole, { what: 'the primary has a replica', timeoutMs: 30_000 });
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(sentinels.map(({ end }) => end()));
-      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+      await Promise.all(servers.map(({ server }) => server[Symbol.asyncDispose]()));
     },
   };
 };
