@@ -3,13 +3,24 @@ import { defineConfig } from 'vitest/config';
 /** On which kinds of Redis the tests run: "server", "cluster", or both with a comma between. `npm test` runs both. */
 const topologies = (process.env.TEST_REDIS ?? 'server').split(',');
 
-/** What starts real processes, and does not ask for a Redis of another kind by itself. */
+/** What starts real processes, and does not ask for a Redis of another kind by itself: three minutes on two cores. */
 const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/typescript.test.ts'];
 const FOR_ONE_SERVER = ['test/faults/redis-*.test.ts'];
+/** Beside all other tests, only those in which the kind of Redis counts most: one minute. */
+const SHORT = [
+  ...['redis', 'subscriber', 'worker'].map((name) => `test/faults/${name}.test.ts`),
+  'test/life/**/*.test.ts',
+  'test/conformance/typescript.test.ts',
+];
 
 const PROJECTS = [
   { name: 'server', include: ['test/**/*.test.ts'], globalSetup: ['test/support/global-setup.ts'] },
-  { name: 'cluster', include: END_TO_END, exclude: FOR_ONE_SERVER, globalSetup: ['test/support/cluster-setup.ts'] },
+  {
+    name: 'cluster',
+    include: topologies.includes('server') ? SHORT : END_TO_END,
+    exclude: FOR_ONE_SERVER,
+    globalSetup: ['test/support/cluster-setup.ts'],
+  },
 ];
 
 export default defineConfig({

@@ -19,14 +19,16 @@ declare const WebAssembly: {
   instantiate(module: object, imports: Record<string, object>): Promise<{ exports: { __wbindgen_start(): void } }>;
 };
 
-let loading: Promise<EngineModule> | undefined;
+const ENGINE = Symbol.for('taskflow.schema-engine');
+const shared = globalThis as { [ENGINE]?: Promise<EngineModule> };
 
 /**
  * Loads Prisma's schema engine, once a process. The package's own entry imports the .wasm file as a module, which Node does
- * only with a warning; here it is instantiated by hand.
+ * only with a warning; here it is instantiated by hand. The glue has one memory, which a second loading would take from the
+ * first: Vitest has this module once for each project, and the glue once for all.
  */
 const loadEngine = (): Promise<EngineModule> => {
-  loading ??= (async () => {
+  shared[ENGINE] ??= (async () => {
     const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg');
     const file = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
     const module = await WebAssembly.compile(readFileSync(file.replace(/\.js$/, '.wasm')));
@@ -35,7 +37,7 @@ const loadEngine = (): Promise<EngineModule> => {
     exports.__wbindgen_start();
     return glue;
   })();
-  return loading;
+  return shared[ENGINE];
 };
 
 export interface EngineOptions {
