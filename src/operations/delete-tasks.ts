@@ -31,6 +31,8 @@ export const deleteEnded = async (session: DatabaseSession, ids: readonly string
       DELETE FROM task_logs l USING doomed d WHERE l.task_id = d.id AND l.task_id BETWEEN ${low}::uuid AND ${high}::uuid
     ), dependencies AS (
       DELETE FROM task_dependencies c USING doomed d WHERE c.child_id = d.id AND c.child_id BETWEEN ${low}::uuid AND ${high}::uuid
+    ), pending AS (
+      DELETE FROM pending_dependencies p USING doomed d WHERE p.child_id = d.id
     ), places AS (
       DELETE FROM flow_tasks f USING doomed d WHERE f.task_id = d.id AND f.task_id BETWEEN ${low}::uuid AND ${high}::uuid
     ), letters AS (

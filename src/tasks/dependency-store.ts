@@ -141,23 +141,31 @@ export interface Settled extends PendingDependency {
   status: TaskStatus;
 }
 
-/** Notes how the parents of these dependencies ended. @returns them, in the order in which their children name them */
+/**
+ * Notes how the parents of these dependencies ended, but for those that wait for a later end by now: the child was retried.
+ *
+ * @param dependencies with the end that is noted
+ * @returns them, in the order in which their children name them
+ */
 export const settleDependencies = async (
   session: DatabaseSession,
-  dependencies: readonly (PendingDependency & { status: TaskStatus })[],
+  dependencies: readonly (PendingDependency & { status: TaskStatus; seq: number })[],
 ): Promise<Settled[]> => {
   const sorted = dependencies.map(({ childId }) => childId).sort();
   return session.$queryRaw<Settled[]>`
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${plainArray(dependencies, ({ childId }) => childId)}::uuid[], ${plainArray(dependencies, ({ parentId }) => parentId)}::uuid[],
-        ${plainArray(dependencies, ({ status }) => status)}::task_status[]) AS i(child_id, parent_id, status)
+        ${plainArray(dependencies, ({ status }) => status)}::task_status[], ${plainArray(dependencies, ({ seq }) => seq)}::int[])
+        AS i(child_id, parent_id, status, seq)
+    ), gone AS (
+      DELETE FROM pending_dependencies p USING input i
+      WHERE p.parent_id = i.parent_id AND p.child_id = i.child_id AND p.parent_seq <= i.seq
+      RETURNING p.child_id, p.parent_id, i.status
     ), settled AS (
-      UPDATE task_dependencies d SET status = i.status FROM input i
-      WHERE d.child_id = i.child_id AND d.parent_id = i.parent_id
+      UPDATE task_dependencies d SET status = g.status FROM gone g
+      WHERE d.child_id = g.child_id AND d.parent_id = g.parent_id
         AND d.child_id >= ${sorted[0]}::uuid AND d.child_id <= ${sorted.at(-1)}::uuid
       RETURNING d.child_id, d.parent_id, d.place, d.on_failure, d.status
-    ), gone AS (
-      DELETE FROM pending_dependencies p USING input i WHERE p.parent_id = i.parent_id AND p.child_id = i.child_id
     )
     SELECT child_id AS "childId", parent_id AS "parentId", on_failure::text AS "onFailure", status::text FROM settled
     ORDER BY child_id, place`;

@@ -97,7 +97,10 @@ const settle = async (
   if (bytes > MAX_BYTES && limit > 1) throw new TooLargeError();
   const settled = await settleDependencies(
     transaction,
-    pending.map((each) => ({ ...each, status: ended.get(each.parentId)?.status ?? 'COMPLETED' })),
+    pending.flatMap((each) => {
+      const end = ended.get(each.parentId);
+      return end ? [{ ...each, status: end.status, seq: end.seq }] : [];
+    }),
   );
   const ids = new Set(waiting.map(({ id }) => id));
   return { settled: settled.filter(({ childId }) => ids.has(childId)), isAll: pending.length < limit };

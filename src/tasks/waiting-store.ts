@@ -9,7 +9,7 @@ export interface CancelledWaiting extends Move {
 
 /**
  * Ends WAITING tasks, whose rows the transaction has locked, as CANCELLED, and notes those that others wait for. Their events
- * are the caller's to write.
+ * are the caller's to write. What they waited for stays pending: how it ends is still noted.
  *
  * @param tasks with why, as JSON text
  */
@@ -25,8 +25,6 @@ export const cancelRows = async (
       FROM unnest(${plainArray(tasks, ({ id }) => id)}::uuid[], ${textArray(tasks, ({ detail }) => detail)}::text[]) AS n(id, detail)
       WHERE t.id = n.id AND t.id >= ${sorted[0]}::uuid AND t.id <= ${sorted.at(-1)}::uuid AND t.status = 'WAITING'
       RETURNING t.id, t.owner_id, t.type, t.queue, t.seq, t.status, t.has_dependents
-    ), free AS (
-      DELETE FROM pending_dependencies p USING cancelled c WHERE p.child_id = c.id
     ), ended AS (
       INSERT INTO ended_parents (task_id, seq, status) SELECT id, seq, status FROM cancelled WHERE has_dependents
     )

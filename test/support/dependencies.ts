@@ -57,15 +57,31 @@ export class Dependents {
     return tasks.map(({ id }) => byId.get(id) ?? 'gone');
   }
 
+  /** How the parents of a task ended, in the order in which it names them. */
+  async parentEnds({ id }: { id: string }): Promise<(string | null)[]> {
+    const rows = await this.#app.database.taskDependency.findMany({
+      where: { childId: id },
+      orderBy: { place: 'asc' },
+    });
+    return rows.map(({ status }) => status);
+  }
+
   /** Statuses and details of a task's events, in order. */
   async trail({ id }: { id: string }): Promise<[status: string, detail: unknown][]> {
     const events = await this.#app.database.taskEvent.findMany({ where: { taskId: id }, orderBy: { seq: 'asc' } });
     return events.map(({ status, detail }) => [status, detail]);
   }
 
-  /** What is left of the work that managers do: nothing, when all is resolved. */
+  /**
+   * What is left of the work that managers do: nothing, when all is resolved. What tasks that were cancelled waited for stays
+   * pending until it ends.
+   */
   async leftOver(): Promise<{ ended: number; pending: number }> {
-    const { endedParent, pendingDependency } = this.#app.database;
-    return { ended: await endedParent.count(), pending: await pendingDependency.count() };
+    const [row] = await this.#app.database.$queryRaw<[{ ended: number; pending: number }]>`
+      SELECT (SELECT count(*)::int FROM ended_parents) AS ended,
+        (SELECT count(*)::int FROM pending_dependencies p WHERE NOT EXISTS (
+          SELECT FROM tasks c JOIN tasks t ON t.id = p.parent_id
+          WHERE c.id = p.child_id AND c.status <> 'WAITING' AND t.finished_at IS NULL)) AS pending`;
+    return row;
   }
 }

@@ -197,6 +197,19 @@ describe('cancelling tasks that wait', () => {
     await nothingIsLeft();
   });
 
+  test('still notes how each of their parents ends', async () => {
+    const [failing, completing] = [await submit(), await submit()];
+    const child = await submit(childOf(failing, completing));
+    await dependents.end(failing, { error: { message: 'no' } });
+    await dependents.resolve();
+    expect(await dependents.parentEnds(child)).toEqual(['FAILED', null]);
+    await dependents.end(completing, {});
+    await dependents.resolve();
+    expect(await dependents.parentEnds(child)).toEqual(['FAILED', 'COMPLETED']);
+    expect(await dependents.statuses([child])).toEqual(['CANCELLED']);
+    await nothingIsLeft();
+  });
+
   test('leaves those of other owners alone', async () => {
     const child = await submit(childOf(await submit()));
     expect(await dependents.cancel([child.id], await factory.owner())).toEqual([]);
