@@ -9,7 +9,7 @@ import packageJson from '../package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Read at run time. */
-const ASSETS = ['src/broker/functions', 'prisma', 'web/dist', '.npmrc'];
+const ASSETS = ['src/broker/functions', 'src/server/graphiql', 'prisma', 'web/dist', '.npmrc'];
 
 interface Lock {
   packages: Record<string, { dev?: boolean; devOptional?: boolean; bin?: object; devDependencies?: object }>;

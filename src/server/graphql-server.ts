@@ -11,6 +11,7 @@ import { getTracing, type Tracing } from '../tracing/tracing.ts';
 import { type Admitted, admit, rateLimitHeaders } from './admission.ts';
 import { credentialsOfHeaders } from './credentials.ts';
 import { endWithCredentials } from './end-with-credentials.ts';
+import { renderGraphiQLPage } from './graphiql-page.ts';
 import { measureOperations } from './measure-operations.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { pagePolicy } from './security-headers.ts';
@@ -31,15 +32,6 @@ export type GraphQLServer = YogaServerInstance<OperationContext, Context>;
 
 /** The settings that concern GraphQL. */
 export type GraphQLSettings = Pick<Config, 'MAX_REQUEST_BYTES' | 'GRAPHIQL' | 'INTROSPECTION'>;
-
-const GRAPHIQL = {
-  title: 'TaskFlow',
-  // Over WebSocket it would not send the headers that the user typed in.
-  subscriptionsProtocol: 'SSE',
-  defaultQuery: `# Headers (below) take credentials: { "X-API-Key": "tf_…" }. The documentation is behind the book on the left.
-query Me { me { username } }
-`,
-} as const;
 
 const NONE: Credentials = { authorization: undefined, apiKey: undefined };
 
@@ -80,9 +72,8 @@ export const createGraphQLServer = (
     ],
     maxRequestBodySize: settings.MAX_REQUEST_BYTES,
     parserAndValidationCache: true,
-    graphiql: settings.GRAPHIQL && GRAPHIQL,
-    // Most processes never show it, and its page takes 65 ms of their start to load.
-    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    graphiql: settings.GRAPHIQL,
+    renderGraphiQL: renderGraphiQLPage,
     landingPage: false,
     multipart: false,
     cors: false,
