@@ -17,7 +17,7 @@ const open = async (page: Page): Promise<void> => {
 
 /** Runs the operation of a tab; of several, the one that is named. */
 const run = async (page: Page, tab: string, operation?: string): Promise<void> => {
-  // By keyboard: tabs that GraphiQL has just drawn may jump away under a pointer.
+  // By keyboard: tabs that GraphiQL has just drawn still glide, away from under a pointer.
   await page.getByRole('button', { name: tab, exact: true }).press('Enter');
   await page.getByRole('button', { name: /Execute query/ }).click();
   if (operation) await page.getByRole('menuitem', { name: operation }).click();
@@ -62,6 +62,11 @@ describe('GraphiQL', () => {
     await open(page);
     await page.getByRole('button', { name: 'Queues', exact: true }).press('Enter');
     const tabs = await page.getByRole('tab').count();
+    // GraphiQL stores the tabs half a second later.
+    await page.waitForFunction(() => {
+      const { tabs: stored, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState') ?? '{}');
+      return stored?.[activeTabIndex].title === 'Queues';
+    });
     await page.reload();
     await page.getByRole('tab', { name: 'Queues', selected: true }).waitFor();
     expect(await page.getByRole('tab').count()).toBe(tabs);

@@ -76,6 +76,25 @@ const lastTab = () => {
   return query ? { initialQuery: query, initialVariables: variables ?? '', initialHeaders: headers ?? '' } : {};
 };
 
+/** What opens another tab, or closes one. */
+const TAB_BUTTON = '[role="tab"] button, .graphiql-tab-add';
+
+/**
+ * GraphiQL reads the operations of a tab only 100 ms after the tab was opened, or later where the machine is busy. Until then its
+ * button and its keys offer, and run, those of the tab before; so editors and buttons take nothing before it has read them.
+ */
+const holdSession = ({ target }) => {
+  if (target.closest(TAB_BUTTON)) document.getElementById('graphiql-session').inert = true;
+};
+
+/** Is called whenever the operations have been read; links to them, as the library's own does. */
+const onEditQuery = (query) => {
+  document.getElementById('graphiql-session').inert = false;
+  const link = new URL(location.href);
+  link.searchParams.set('query', query);
+  history.replaceState({}, '', link);
+};
+
 globalThis.renderTaskFlowGraphiQL = (root, options) => {
   const url = new URL(location.pathname, location.href);
   const socketUrl = new URL(url);
@@ -87,5 +106,6 @@ globalThis.renderTaskFlowGraphiQL = (root, options) => {
       ? subscribe(socketUrl.href, request, headers)
       : ask(url.href, request, headers);
   };
-  globalThis.YogaGraphiQL.renderYogaGraphiQL(root, { ...options, ...lastTab(), fetcher });
+  document.addEventListener('click', holdSession);
+  globalThis.YogaGraphiQL.renderYogaGraphiQL(root, { ...options, ...lastTab(), fetcher, onEditQuery });
 };
