@@ -27,7 +27,8 @@ const answer = (page: Page) => page.locator('.graphiql-response');
 
 describe('GraphiQL', () => {
   test('opens with examples that run one after the other: sign up, submit, watch over a WebSocket', async () => {
-    const page = await dashboard.newBrowser();
+    // High enough for a whole answer: editors draw only the lines that are in view.
+    const page = await dashboard.newBrowser({ viewport: { width: 1280, height: 2000 } });
     const sockets: string[] = [];
     page.on('websocket', (socket) => sockets.push(socket.url()));
     await open(page);
