@@ -37,6 +37,33 @@ export const isDashboardBuilt = () =>
   readFileSync(STAMP, 'utf8') === inputHash();
 
 /**
+ * Puts a folder in the place of another, also while other processes do the same: the last one stays. Where both are on one
+ * file system.
+ *
+ * @param fresh its name is this process's alone; it is gone afterwards
+ */
+export const replaceFolder = (fresh, place) => {
+  const old = `${fresh}.old`;
+  for (;;) {
+    moveUnless(['ENOENT'], place, old);
+    rmSync(old, { recursive: true, force: true });
+    // Between the two moves, another process may have put its own there.
+    if (moveUnless(['ENOTEMPTY', 'EEXIST'], fresh, place)) return;
+  }
+};
+
+/** @returns false where it failed with one of the codes */
+const moveUnless = (codes, from, to) => {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (codes.includes(error.code)) return false;
+    throw error;
+  }
+};
+
+/**
  * Generates the types of its operations, and builds it. The new build takes the place of the old one only when it is
  * complete: an api may be serving that one.
  *
@@ -53,8 +80,7 @@ export const buildDashboard = async (run) => {
       (await run('vite', 'build', '--logLevel', 'warn', '--outDir', fresh));
     if (code !== 0) return code;
     writeFileSync(join(fresh, '.input-hash'), hash);
-    rmSync(BUILT, { recursive: true, force: true });
-    renameSync(fresh, BUILT);
+    replaceFolder(fresh, BUILT);
     return 0;
   } finally {
     rmSync(fresh, { recursive: true, force: true });
