@@ -4,7 +4,7 @@
  */
 export const ERROR_CODES = {
   UNAUTHENTICATED: 'No credentials, or credentials that are wrong, expired or revoked.',
-  FORBIDDEN: 'The credentials do not allow this.',
+  FORBIDDEN: 'The credentials do not allow this, or who logs in is locked.',
   NOT_FOUND: 'There is no such thing, or it belongs to somebody else.',
   BAD_USER_INPUT: 'The input breaks a rule; `field` names it and `limit` gives the bound, where there is one.',
   CONFLICT: 'The input contradicts what is there already.',

@@ -31,6 +31,8 @@ export interface VerifiedToken {
   tokenVersion: number | undefined;
   /** Of a login: when the password was given, in seconds since 1970. */
   loggedInAt?: number;
+  /** Of a login: which one it is. Tokens of releases before that kept no logins do not say. */
+  sessionId?: string;
   apiKeyId?: string;
   /** With a watch token. */
   watches?: { taskIds: string[]; tags: string[] };
@@ -48,6 +50,7 @@ const LoginClaims = z.object({
   exp: z.number(),
   ver: z.int().default(0),
   auth_time: z.number().optional(),
+  sid: z.uuid().optional(),
 });
 const WatchClaims = z.object({
   sub: z.uuid(),
@@ -70,25 +73,32 @@ export class AccessTokens {
     this.#watchAudience = `${options.audience}:watch`;
   }
 
-  /** The token of a login that begins now. */
-  issue(user: { id: string; tokenVersion: number }): Promise<IssuedToken> {
+  /**
+   * The token of a login that begins now.
+   *
+   * @param sessionId which login it is. Default: none that is kept, so that it cannot be ended by itself
+   */
+  issue(user: { id: string; tokenVersion: number }, sessionId?: string): Promise<IssuedToken> {
     const { audience, expiresInMinutes } = this.#options;
-    return this.#sign({ sub: user.id, ver: user.tokenVersion }, audience, nowInSeconds() + expiresInMinutes * 60);
+    const claims = { sub: user.id, ver: user.tokenVersion, sid: sessionId };
+    return this.#sign(claims, audience, nowInSeconds() + expiresInMinutes * 60);
   }
 
   /**
    * A further token of a login, which ends no later than `renewableDays` after its beginning.
    *
    * @param loggedInAt when the password was given, in seconds since 1970
+   * @param sessionId which login it is
    * @throws TaskFlowError UNAUTHENTICATED when that was too long ago
    */
-  renew(user: { id: string; tokenVersion: number }, loggedInAt: number): Promise<IssuedToken> {
+  renew(user: { id: string; tokenVersion: number }, loggedInAt: number, sessionId: string): Promise<IssuedToken> {
     const { audience, expiresInMinutes, renewableDays } = this.#options;
     const now = nowInSeconds();
     const expiresAt = Math.min(now + expiresInMinutes * 60, loggedInAt + renewableDays * DAY_SECONDS);
     if (expiresAt <= now)
       throw new TaskFlowError('UNAUTHENTICATED', 'This login has gone on for too long; log in again.');
-    return this.#sign({ sub: user.id, ver: user.tokenVersion, auth_time: loggedInAt }, audience, expiresAt);
+    const claims = { sub: user.id, ver: user.tokenVersion, auth_time: loggedInAt, sid: sessionId };
+    return this.#sign(claims, audience, expiresAt);
   }
 
   /** A token that only shows some tasks. */
@@ -133,9 +143,14 @@ export class AccessTokens {
 const nowInSeconds = (): number => Math.floor(Date.now() / 1_000);
 
 const toLogin = (payload: JWTPayload): VerifiedToken => {
-  const { sub, iat, exp, ver, auth_time: loggedInAt = iat } = LoginClaims.parse(payload);
-  const login = { userId: sub, expiresAt: exp, tokenVersion: ver };
-  return loggedInAt === undefined ? login : { ...login, loggedInAt };
+  const { sub, iat, exp, ver, auth_time: loggedInAt = iat, sid: sessionId } = LoginClaims.parse(payload);
+  return {
+    userId: sub,
+    expiresAt: exp,
+    tokenVersion: ver,
+    ...(loggedInAt === undefined ? {} : { loggedInAt }),
+    ...(sessionId === undefined ? {} : { sessionId }),
+  };
 };
 
 /** Also of a token for several audiences, which none of ours is: it lacks the claims. */

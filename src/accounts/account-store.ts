@@ -3,6 +3,7 @@ import type { User } from '../database/generated/client/client.ts';
 import { isUniqueViolation } from '../database/outage.ts';
 import { TaskFlowError } from '../errors.ts';
 import { insertAuditEntry, type NewAuditEntry } from './audit-store.ts';
+import { deleteSessions } from './session-store.ts';
 
 export type { User };
 
@@ -70,7 +71,7 @@ export const replaceHash = async (database: Database, user: User, passwordHash: 
 };
 
 /**
- * Stores another password, with which all tokens from before end.
+ * Stores another password, with which all logins and tokens from before end.
  *
  * @returns the user as it is now; undefined, and nothing is changed, when it was changed meanwhile
  */
@@ -85,7 +86,10 @@ export const replacePassword = (
       where: { id, tokenVersion },
       data: { passwordHash, tokenVersion: { increment: 1 } },
     });
-    if (changed) await insertAuditEntry(transaction, entry);
+    if (changed) {
+      await deleteSessions(transaction, id);
+      await insertAuditEntry(transaction, entry);
+    }
     return changed;
   });
 

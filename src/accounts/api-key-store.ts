@@ -44,6 +44,10 @@ export const replaceApiKey = (
     return apiKey;
   });
 
+/** A user's keys, newest first; also those that no longer work. */
+export const findApiKeys = (database: Database, userId: string): Promise<ApiKey[]> =>
+  database.apiKey.findMany({ where: { userId }, orderBy: { id: 'desc' } });
+
 /** @returns a key of this user, whether it is active or not */
 export const findApiKey = (database: Database, userId: string, id: string): Promise<ApiKey | null> =>
   database.apiKey.findUnique({ where: { id, userId } });
@@ -67,11 +71,3 @@ export const markRevoked = (
     if (count > 0) await insertAuditEntry(transaction, entry);
     return transaction.apiKey.findUnique({ where: { id, userId } });
   });
-
-/** Notes when keys were last used, many at once; never sets a time back. */
-export const writeLastUsed = async (database: Database, uses: ReadonlyMap<string, Date>): Promise<void> => {
-  await database.$executeRaw`
-    UPDATE api_keys k SET last_used_at = u.at
-    FROM unnest(${[...uses.keys()]}::uuid[], ${[...uses.values()].map((at) => at.toISOString())}::timestamptz[]) AS u(id, at)
-    WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`;
-};

@@ -10,6 +10,8 @@ export const AUDIT_ACTIONS = {
   API_KEY_REVOKED: 'Revoked the API key in `target`.',
   USER_PROMOTED: 'Made the user in `target` an admin.',
   USER_DEMOTED: 'Made the admin in `target` an ordinary user.',
+  USER_LOCKED: 'Locked the user in `target`.',
+  USER_UNLOCKED: 'Unlocked the user in `target`.',
   TASK_CANCELLED: "As an admin, cancelled somebody else's task.",
   TASK_RETRIED: "As an admin, put somebody else's task back.",
   TASKS_RETRIED: 'Began to put back many tasks: the operation in `target`.',

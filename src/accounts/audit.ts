@@ -3,10 +3,16 @@ import type { AdminAction } from './audit-actions.ts';
 import { insertAuditEntry } from './audit-store.ts';
 import type { Principal } from './principal.ts';
 
+/** Where something comes from. */
+export interface Client {
+  address?: string | undefined;
+  /** What it says that it is: the `User-Agent` header of its request. */
+  userAgent?: string | undefined;
+}
+
 /** Who does something, and where from. */
-export interface Caller {
+export interface Caller extends Client {
   principal: Principal;
-  address: string | undefined;
 }
 
 /** The part of an audit entry that says who it was. */

@@ -5,9 +5,9 @@ import { TaskFlowError } from '../errors.ts';
 import type { AccessTokens, VerifiedToken } from './access-tokens.ts';
 import { hashSecret, looksLikeSecret } from './api-key-secret.ts';
 import { findApiKeyById, findShownApiKey, findTokenState, type ShownApiKey } from './credential-store.ts';
-import type { KeyUsage } from './key-usage.ts';
+import type { CredentialUsage } from './credential-usage.ts';
 import { ADMINS_SCOPES, type Principal } from './principal.ts';
-import { isRevokedBy, type Revocation } from './revocation.ts';
+import { isRevokedBy, type Revocation, subjectOf } from './revocation.ts';
 
 /** What a request shows to say who it comes from. Names compare without case. */
 export interface Credentials {
@@ -26,13 +26,13 @@ const BEARER = /^Bearer +([^\s]+) *$/i;
 export class Authenticator {
   readonly #database: Database;
   readonly #tokens: AccessTokens;
-  readonly #usage: KeyUsage;
+  readonly #usage: CredentialUsage;
   /** By the hash of what was shown: nothing here can be used to log in. */
   readonly #verified: LRUCache<string, Principal, string>;
-  /** What was revoked lately, by the id of the key or user: a look-up that began before must not bring it back. */
+  /** What was revoked lately, by the id of the key, login or user: a look-up that began before must not bring it back. */
   readonly #revoked = new LRUCache<string, Revocation>({ max: MAX_CACHED, ttl: 60 * CACHE_MS });
 
-  constructor(database: Database, tokens: AccessTokens, usage: KeyUsage) {
+  constructor(database: Database, tokens: AccessTokens, usage: CredentialUsage) {
     this.#database = database;
     this.#tokens = tokens;
     this.#usage = usage;
@@ -59,21 +59,21 @@ export class Authenticator {
     return principal;
   }
 
-  /** From now on these credentials no longer work here. */
+  /** From now on these credentials no longer work here. What is said of a user's tokens ends a lock. */
   forget(revocation: Revocation): void {
-    const id = revocation.what === 'key' ? revocation.apiKeyId : revocation.userId;
+    const id = subjectOf(revocation);
     // What was said of a deleted account stays.
     if (this.#revoked.peek(id)?.what !== 'account') this.#revoked.set(id, revocation);
   }
 
-  /** Writes what was noted about the use of API keys. */
+  /** Writes what was noted about the use of credentials. */
   flush(): Promise<void> {
     return this.#usage.flush();
   }
 
   #isRevoked(principal: Principal): boolean {
     if (this.#revoked.size === 0) return false;
-    return [principal.userId, principal.apiKeyId].some((id) => {
+    return [principal.userId, principal.apiKeyId, principal.sessionId].some((id) => {
       const revocation = id === undefined ? undefined : this.#revoked.get(id);
       return revocation !== undefined && isRevokedBy(revocation, principal);
     });
@@ -96,15 +96,16 @@ export class Authenticator {
   }
 
   async #verifyToken(token: VerifiedToken): Promise<Principal> {
-    const user = await findTokenState(this.#database, token.userId);
-    if (!user || user.tokenVersion !== token.tokenVersion) throw refused('');
-    const { userId, tokenVersion, loggedInAt } = token;
+    const { userId, tokenVersion, loggedInAt, sessionId } = token;
+    const user = await findTokenState(this.#database, userId, sessionId);
+    if (!user || user.tokenVersion !== tokenVersion) throw refused('');
     const principal: Principal = {
       userId,
       scopes: 'all',
       isAdmin: user.isAdmin,
       tokenVersion,
       ...(loggedInAt === undefined ? {} : { loggedInAt }),
+      ...(sessionId === undefined ? {} : { sessionId }),
       expiresAtMs: token.expiresAt * 1_000,
     };
     return token.watches ? watcher(principal, token.watches) : principal;
@@ -146,6 +147,6 @@ const refused = (shown: string): TaskFlowError =>
   new TaskFlowError(
     'UNAUTHENTICATED',
     shown.startsWith('tf_')
-      ? 'The API key is not valid, has expired or was revoked.'
+      ? 'The API key is not valid, has expired or was revoked, or its owner is locked.'
       : 'The token has expired or was ended; log in again.',
   );

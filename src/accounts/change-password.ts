@@ -3,7 +3,7 @@ import type { AccountServices } from './account-services.ts';
 import { replacePassword } from './account-store.ts';
 import { actorOf, type Caller } from './audit.ts';
 import { confirmPassword } from './check-password.ts';
-import { openSession, type Session } from './sign-up.ts';
+import { openSession, type Session } from './open-session.ts';
 
 /**
  * Changes the caller's password. All tokens from before end, watch tokens among them, on every node within a second; API keys
@@ -25,5 +25,6 @@ export const changePassword = async (
   const changed = await replacePassword(services.database, user, passwordHash, entry);
   if (!changed) throw new TaskFlowError('CONFLICT', 'The password was changed elsewhere at the same time.');
   await services.revocations.announce({ what: 'tokens', userId: user.id, before: changed.tokenVersion });
-  return openSession(services, changed);
+  const { address, userAgent } = caller;
+  return openSession(services, changed, { address, userAgent });
 };

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { type CredentialStates, findCredentialStates } from './credential-store.ts';
-import type { KeyUsage } from './key-usage.ts';
+import type { CredentialUsage } from './credential-usage.ts';
 import type { Principal } from './principal.ts';
 import { credentialsEnded, isRevokedBy, type Revocation } from './revocation.ts';
 
@@ -21,14 +21,14 @@ export interface OpenSession {
  */
 export class OpenSessions {
   readonly #database: Database;
-  readonly #usage: KeyUsage;
+  readonly #usage: CredentialUsage;
   readonly #logger: Logger;
   readonly #sessions = new Set<OpenSession>();
   readonly #timer: NodeJS.Timeout;
   #isChecking = false;
 
   /** @param intervalMs how often PostgreSQL is asked, while something is open. Default: 1 s */
-  constructor(database: Database, usage: KeyUsage, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
+  constructor(database: Database, usage: CredentialUsage, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
     this.#database = database;
     this.#usage = usage;
     this.#logger = logger;
@@ -50,7 +50,7 @@ export class OpenSessions {
 
   /**
    * Ends what has expired, then what PostgreSQL no longer knows; one query for all. While it is away, only the former. What
-   * stays open counts as a use of its API key.
+   * stays open counts as a use of its credentials.
    */
   async check(): Promise<void> {
     const now = Date.now();
@@ -82,22 +82,27 @@ export class OpenSessions {
   }
 }
 
-/** The API keys, and the users of whatever is no API key. */
-const idsOf = (sessions: readonly OpenSession[]): [apiKeyIds: Set<string>, userIds: Set<string>] => {
+/** The API keys, the users of whatever is no API key, and their logins. */
+const idsOf = (
+  sessions: readonly OpenSession[],
+): [apiKeyIds: Set<string>, userIds: Set<string>, sessionIds: Set<string>] => {
   const apiKeyIds = new Set<string>();
   const userIds = new Set<string>();
+  const sessionIds = new Set<string>();
   for (const { principal } of sessions) {
     if (principal.apiKeyId === undefined) userIds.add(principal.userId);
     else apiKeyIds.add(principal.apiKeyId);
+    if (principal.sessionId !== undefined) sessionIds.add(principal.sessionId);
   }
-  return [apiKeyIds, userIds];
+  return [apiKeyIds, userIds, sessionIds];
 };
 
 const isStillValid = (
-  { apiKeyId, userId, tokenVersion, isAdmin }: Principal,
-  { activeKeys, users }: CredentialStates,
+  { apiKeyId, userId, sessionId, tokenVersion, isAdmin }: Principal,
+  { activeKeys, users, sessions }: CredentialStates,
 ): boolean => {
   if (apiKeyId !== undefined) return activeKeys.has(apiKeyId);
+  if (sessionId !== undefined && !sessions.has(sessionId)) return false;
   const user = users.get(userId);
   return user !== undefined && user.tokenVersion === tokenVersion && (user.isAdmin || !isAdmin);
 };

@@ -26,6 +26,8 @@ export interface Principal {
   tokenVersion?: number;
   /** With a login: when the password was given, in seconds since 1970. */
   loggedInAt?: number;
+  /** With a login that is kept: which one it is. */
+  sessionId?: string;
   /** When the credentials run out, in ms since 1970; Infinity for never. */
   expiresAtMs: number;
   /** With a watch token: the only tasks that may be read. */

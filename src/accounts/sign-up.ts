@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { newId } from '../ids.ts';
 import type { AccountServices } from './account-services.ts';
-import { insertUser, type User } from './account-store.ts';
+import { insertUser } from './account-store.ts';
+import type { Client } from './audit.ts';
+import { openSession, type Session } from './open-session.ts';
 
 export const PASSWORD_LENGTH = { min: 8, max: 200 } as const;
 const MAX_EMAIL_LENGTH = 254;
@@ -27,31 +29,18 @@ export const SignUpSchema = z.object({
 
 export type SignUpInput = z.output<typeof SignUpSchema>;
 
-export interface Session {
-  token: string;
-  expiresAt: Date;
-  user: User;
-}
-
 /**
  * Makes an account and logs it in. The first one of an installation is an admin's.
  *
  * @param input as it comes out of `SignUpSchema`
- * @param address the client's
  * @throws TaskFlowError CONFLICT when the email or the username is taken
  */
 export const signUp = async (
   services: AccountServices,
   { email, username, password }: SignUpInput,
-  address?: string,
+  client: Client,
 ): Promise<Session> => {
   const passwordHash = await services.passwords.hash(password);
-  const user = await insertUser(services.database, { id: newId(), email, username, passwordHash }, address);
-  return openSession(services, user);
+  const user = await insertUser(services.database, { id: newId(), email, username, passwordHash }, client.address);
+  return openSession(services, user, client);
 };
-
-/** A new token for a user who has shown who they are. */
-export const openSession = async ({ tokens }: AccountServices, user: User): Promise<Session> => ({
-  ...(await tokens.issue(user)),
-  user,
-});

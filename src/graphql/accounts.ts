@@ -1,8 +1,9 @@
 import { changePassword } from '../accounts/change-password.ts';
 import { deleteAccount } from '../accounts/delete-account.ts';
 import { login } from '../accounts/login.ts';
+import type { Session } from '../accounts/open-session.ts';
 import { renewSession } from '../accounts/renew-session.ts';
-import { PasswordSchema, type Session, SignUpSchema, signUp } from '../accounts/sign-up.ts';
+import { PasswordSchema, SignUpSchema, signUp } from '../accounts/sign-up.ts';
 import { builder } from './builder.ts';
 import { callerOf, notAuthenticated, requirePrincipal } from './context.ts';
 
@@ -67,20 +68,20 @@ builder.mutationFields((t) => ({
     type: SessionType,
     description: 'Makes an account and logs it in.',
     args: { input: t.arg({ type: SignUpInput, required: true, description: 'The account.' }) },
-    resolve: (_root, { input }, { services, address }) => signUp(services, input, address),
+    resolve: (_root, { input }, { services, address, userAgent }) => signUp(services, input, { address, userAgent }),
   }),
   login: t.field({
     type: SessionType,
-    description: 'Gives a token for a password.',
+    description: 'Gives a token for a password. FORBIDDEN for the right one of a locked user.',
     args: { input: t.arg({ type: LoginInput, required: true, description: 'Who is logging in.' }) },
-    resolve: (_root, { input }, { services, address }) => login(services, input, address),
+    resolve: (_root, { input }, { services, address, userAgent }) => login(services, input, { address, userAgent }),
   }),
   renewSession: t.field({
     type: SessionType,
     description:
       'A new token in time before the present one expires, without the password; for LOGIN_EXPIRE_DAYS (30) after it was given. The present one goes on to its end.',
     authScopes: { login: true },
-    resolve: (_root, _args, context) => renewSession(context.services, requirePrincipal(context)),
+    resolve: (_root, _args, context) => renewSession(context.services, callerOf(context)),
   }),
   changePassword: t.field({
     type: SessionType,

@@ -86,6 +86,17 @@ builder.queryField('apiKeys', (t) =>
   }),
 );
 
+builder.subscriptionField('apiKeysUpdated', (t) =>
+  t.field({
+    type: [ApiKeyType],
+    description:
+      "The caller's API keys, as `apiKeys` lists them: now, then whenever they have changed, at most once a second.",
+    authScopes: { apiKey: 'KEYS_ADMIN' },
+    subscribe: (_root, _args, context) => context.services.apiKeyWatcher.watch(requirePrincipal(context).userId),
+    resolve: (apiKeys) => apiKeys,
+  }),
+);
+
 builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: CreatedApiKeyType,

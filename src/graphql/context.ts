@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import type { AccountServices } from '../accounts/account-services.ts';
-import type { Caller } from '../accounts/audit.ts';
+import type { Caller, Client } from '../accounts/audit.ts';
 import type { Authenticator } from '../accounts/authenticate.ts';
 import type { OpenSessions } from '../accounts/open-sessions.ts';
 import { hasScope, type Principal, watchersForbidden } from '../accounts/principal.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
+import type { ApiKeyWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
 import type { AnnounceServices } from '../claims/announce-worker.ts';
 import type { ReportServices } from '../claims/report-claims.ts';
 import type { WorkWatcher } from '../claims/watch-work.ts';
@@ -51,13 +52,16 @@ export interface Services
   queueAges: QueueAges;
   operationWatcher: OperationWatcher;
   workerWatcher: WorkerWatcher;
+  userListWatcher: UserListWatcher;
+  sessionWatcher: SessionWatcher;
+  apiKeyWatcher: ApiKeyWatcher;
   statisticsWatcher: StatisticsWatcher;
   workWatcher: WorkWatcher;
   logger: Logger;
 }
 
 /** What the resolvers of one request get. */
-export interface Context {
+export interface Context extends Client {
   services: Services;
   /** Undefined for a request without credentials. */
   principal: Principal | undefined;
@@ -93,6 +97,7 @@ export const requireReader = ({ principal }: Context): Principal => {
 export const callerOf = (context: Context): Caller => ({
   principal: requirePrincipal(context),
   address: context.address,
+  userAgent: context.userAgent,
 });
 
 export const isAllowed = ({ principal }: Context, scope: ApiKeyScope): boolean =>

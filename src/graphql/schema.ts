@@ -1,5 +1,7 @@
 import './scalars.ts';
 import './accounts.ts';
+import './sessions.ts';
+import './users.ts';
 import './api-keys.ts';
 import './watch-tokens.ts';
 import './audit.ts';

@@ -24,6 +24,8 @@ export interface OperationContext {
   credentials?: Credentials;
   /** The client's address. */
   address?: string;
+  /** What the client says that it is. */
+  userAgent?: string | undefined;
   /** Who was let in with it. Those of HTTP requests always are; of others, the credentials are asked. */
   admitted?: Admitted;
 }
@@ -55,9 +57,9 @@ export const createGraphQLServer = (
   return createYoga<OperationContext, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    context: async ({ credentials = NONE, address, admitted }) => {
+    context: async ({ credentials = NONE, address, userAgent, admitted }) => {
       const { principal } = admitted ?? (await admit(services, credentials, address ?? ''));
-      return { services, principal, address };
+      return { services, principal, address, userAgent };
     },
     maskedErrors: { maskError },
     plugins: [

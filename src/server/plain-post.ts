@@ -68,8 +68,9 @@ export const answerPlainPost = async (
     return send(response, refusal);
   }
   const params = parseParams(body);
-  const execute = params && (await prepare(yoga, { admitted, address }, params));
-  if (!execute) return answerByYoga(yoga, { admitted, address }, request.headers, body, response);
+  const context = { admitted, address, userAgent: request.headers['user-agent'] };
+  const execute = params && (await prepare(yoga, context, params));
+  if (!execute) return answerByYoga(yoga, context, request.headers, body, response);
   send(response, await execute(), admitted);
 };
 

@@ -85,7 +85,7 @@ const answerOperation = (front: Front, config: Config, request: IncomingMessage,
       response.destroy();
     });
   } else {
-    void front.yoga(request, response, { address });
+    void front.yoga(request, response, { address, userAgent: request.headers['user-agent'] });
   }
 };
 

@@ -1,7 +1,7 @@
 import { AccessTokens } from '../accounts/access-tokens.ts';
 import { Authenticator } from '../accounts/authenticate.ts';
+import { CredentialUsage } from '../accounts/credential-usage.ts';
 import { FailedLogins } from '../accounts/failed-logins.ts';
-import { KeyUsage } from '../accounts/key-usage.ts';
 import { LimiterStore } from '../accounts/limiter.ts';
 import { Lockout } from '../accounts/lockout.ts';
 import { OpenSessions } from '../accounts/open-sessions.ts';
@@ -9,6 +9,7 @@ import { Passwords } from '../accounts/passwords.ts';
 import { RateLimits } from '../accounts/rate-limits.ts';
 import { Revocations } from '../accounts/revocations.ts';
 import { readSigningKeys } from '../accounts/signing-keys.ts';
+import { ApiKeyWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import { WorkWatcher } from '../claims/watch-work.ts';
 import type { Config } from '../config.ts';
@@ -68,9 +69,9 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     expiresInMinutes: config.ACCESS_TOKEN_EXPIRE_MINUTES,
     renewableDays: config.LOGIN_EXPIRE_DAYS,
   });
-  const keyUsage = new KeyUsage(database, logger);
-  const authenticator = new Authenticator(database, tokens, keyUsage);
-  const sessions = new OpenSessions(database, keyUsage, logger);
+  const usage = new CredentialUsage(database, logger);
+  const authenticator = new Authenticator(database, tokens, usage);
+  const sessions = new OpenSessions(database, usage, logger);
   const revocations = new Revocations({ broker, router, authenticator, sessions, logger });
   revocations.listen().catch((err: unknown) => logger.debug({ err }, 'stopped before Redis could be listened to'));
   const limiterStore = new LimiterStore(broker.high.redis, broker.prefix, logger);
@@ -78,6 +79,9 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const queueListWatcher = new QueueListWatcher({ database, broker }, logger);
   const operationWatcher = new OperationWatcher(database, router, logger);
   const workerWatcher = new WorkerWatcher(broker, logger);
+  const userListWatcher = new UserListWatcher(database, logger);
+  const sessionWatcher = new SessionWatcher(database, logger);
+  const apiKeyWatcher = new ApiKeyWatcher(database, logger);
   const statisticsWatcher = new StatisticsWatcher({ database, broker }, router, logger);
   const workWatcher = new WorkWatcher(broker, logger);
   return {
@@ -116,6 +120,9 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     queueAges: createQueueAges({ broker, database }),
     operationWatcher,
     workerWatcher,
+    userListWatcher,
+    sessionWatcher,
+    apiKeyWatcher,
     statisticsWatcher,
     workWatcher,
     maxResultBytes: config.MAX_RESULT_BYTES,
@@ -144,6 +151,9 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
         queueListWatcher,
         operationWatcher,
         workerWatcher,
+        userListWatcher,
+        sessionWatcher,
+        apiKeyWatcher,
         statisticsWatcher,
         workWatcher,
       ];

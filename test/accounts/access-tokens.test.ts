@@ -86,6 +86,8 @@ describe.each(Object.entries(KEYS))('a token signed by %s', (algorithm, keys) =>
   });
 });
 
+const SESSION = '0198c1a2-0000-7000-8000-000000000000';
+
 describe('a renewed token', () => {
   const tokens = tokensBy(KEYS.HS256);
   const user = { id: USER, tokenVersion: 2 };
@@ -94,19 +96,21 @@ describe('a renewed token', () => {
 
   test('keeps the time of the password, and lasts as long as a new one', async () => {
     const loggedInAt = ago(DAY);
-    const { token, expiresAt } = await tokens.renew(user, loggedInAt);
+    const { token, expiresAt } = await tokens.renew(user, loggedInAt, SESSION);
     expect(await tokens.verify(token)).toMatchObject({ tokenVersion: 2, loggedInAt });
     expect(expiresAt.getTime()).toBeGreaterThan(Date.now() + 179 * 60_000);
   });
 
   test('ends with the days for which the login may go on', async () => {
     const loggedInAt = ago(30 * DAY - 60);
-    const { expiresAt } = await tokens.renew(user, loggedInAt);
+    const { expiresAt } = await tokens.renew(user, loggedInAt, SESSION);
     expect(expiresAt.getTime()).toBe((loggedInAt + 30 * DAY) * 1_000);
   });
 
   test('is not given after them', async () => {
-    expect(() => tokens.renew(user, ago(30 * DAY))).toThrow(expect.objectContaining({ code: 'UNAUTHENTICATED' }));
+    expect(() => tokens.renew(user, ago(30 * DAY), SESSION)).toThrow(
+      expect.objectContaining({ code: 'UNAUTHENTICATED' }),
+    );
   });
 });
 

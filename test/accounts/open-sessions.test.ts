@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KeyUsage } from '../../src/accounts/key-usage.ts';
+import { CredentialUsage } from '../../src/accounts/credential-usage.ts';
 import { OpenSessions } from '../../src/accounts/open-sessions.ts';
 import type { Principal } from '../../src/accounts/principal.ts';
 import { type ApiApp, setupApi } from '../support/api.ts';
@@ -26,7 +26,7 @@ const holderOfKey = async (): Promise<Principal & { apiKeyId: string }> => {
 
 /** When the key was last used, after one check of a socket that is open with these credentials. */
 const lastUseAfterCheck = async (principal: Principal & { apiKeyId: string }): Promise<number> => {
-  const usage = new KeyUsage(app.database, silent);
+  const usage = new CredentialUsage(app.database, silent);
   const sessions = new OpenSessions(app.database, usage, silent, 3_600_000);
   sessions.add({ principal, expire: () => {} });
   await sessions.check();

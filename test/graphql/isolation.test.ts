@@ -44,6 +44,15 @@ const refusesChange = async (change: string) => {
   expect((await owner.call(read)).data.schedule).toEqual(before);
 };
 
+const refusesAdministration = async (change: string) => {
+  expect(errorOf(await stranger.call(`mutation { ${change} { id } }`))).toEqual({ code: 'FORBIDDEN' });
+  const users = await app.database.user.findMany({ where: { id: { in: [owner.id, stranger.id] } } });
+  expect(users.map(({ isAdmin, lockedAt }) => ({ isAdmin, lockedAt }))).toEqual([
+    { isAdmin: false, lockedAt: null },
+    { isAdmin: false, lockedAt: null },
+  ]);
+};
+
 const refusesWork = async (operation: string) => {
   expect(errorOf(await stranger.call(`mutation { ${operation} }`))).toEqual({ code: 'FORBIDDEN' });
   const key = 'mutation { createApiKey(input: { name: "mine", scopes: [WORKER] }) { secret } }';
@@ -238,6 +247,41 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
       code: 'NOT_FOUND',
     });
+  },
+  sessions: async () => {
+    const { data } = await stranger.call('{ sessions { id } }');
+    expect(data.sessions).toHaveLength(1);
+    expect((await owner.call('{ sessions { id } }')).data.sessions).not.toContainEqual(data.sessions[0]);
+  },
+  sessionsUpdated: async () => {
+    const watch = await subscribe(app.yoga, stranger.headers, 'subscription { sessionsUpdated { id } }');
+    const { data } = await stranger.call('{ sessions { id } }');
+    expect(await watch.take(1)).toEqual([data.sessions]);
+  },
+  endSession: async () => {
+    const { data } = await owner.call('{ sessions { id } }');
+    const refused = await stranger.call(`mutation { endSession(id: "${data.sessions[0].id}") { id } }`);
+    expect(errorOf(refused)).toEqual({ code: 'NOT_FOUND' });
+    expect((await owner.call('{ me { id } }')).data.me.id).toBe(owner.id);
+  },
+  user: async () =>
+    expect(errorOf(await stranger.call(`{ user(id: "${stranger.id}") { id } }`))).toEqual({ code: 'FORBIDDEN' }),
+  users: async () =>
+    expect(errorOf(await stranger.call('{ users { edges { cursor } } }'))).toEqual({ code: 'FORBIDDEN' }),
+  usersUpdated: async () => {
+    const watch = 'subscription { usersUpdated { edges { cursor } } }';
+    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
+      code: 'FORBIDDEN',
+    });
+  },
+  lockUser: () => refusesAdministration(`lockUser(id: "${owner.id}")`),
+  unlockUser: () => refusesAdministration(`unlockUser(id: "${owner.id}")`),
+  setUserRole: () => refusesAdministration(`setUserRole(id: "${stranger.id}", role: ADMIN)`),
+  apiKeysUpdated: async () => {
+    await app.keyOf(owner);
+    const watch = await subscribe(app.yoga, stranger.headers, 'subscription { apiKeysUpdated { id isActive } }');
+    const { data } = await stranger.call('{ apiKeys { id isActive } }');
+    expect(await watch.take(1)).toEqual([data.apiKeys]);
   },
   apiKeys: async () => {
     await app.keyOf(owner);

@@ -23,9 +23,13 @@ export const recordQueries = (): string[] => {
   return texts;
 };
 
-/** The look-up of credentials, once a second, that of draining queues, twice, and the outbox of what Redis has, some ms later. */
+/**
+ * The look-up of credentials, once a second, that of draining queues, twice, the outbox of what Redis has, some ms later, and
+ * the uses of credentials, a second later.
+ */
 const isBackground = (text: string): boolean =>
   text.includes('DELETE FROM outbox') ||
+  text.includes('SET last_seen_at') ||
   text.includes('"token_version"') ||
   (text.includes('"is_draining"') && !text.includes('"is_paused"'));
 

@@ -9,6 +9,8 @@ export const ACTION_NAMES: Record<AuditAction, string> = {
   ACCOUNT_DELETED: 'Deleted the account',
   USER_PROMOTED: 'Made somebody an admin',
   USER_DEMOTED: 'Made an admin an ordinary user',
+  USER_LOCKED: 'Locked a user',
+  USER_UNLOCKED: 'Unlocked a user',
   API_KEY_CREATED: 'Made an API key',
   API_KEY_ROTATED: 'Rotated an API key',
   API_KEY_REVOKED: 'Revoked an API key',
