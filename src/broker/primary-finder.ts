@@ -159,13 +159,19 @@ const askSentinel =
 /** From where to where, then the primary and its replicas: host, port, id, more. */
 type SlotRange = [from: number, to: number, ...nodes: [host: string | null, port: number, ...more: unknown[]][]];
 
-const askNode =
-  (learn: (nodes: readonly Address[]) => void): Ask =>
-  async (scout, tags) => {
+const askNode = (learn: (nodes: readonly Address[]) => void): Ask => {
+  // The slot of a name never changes, so that it is asked for once.
+  const slotsByTag = new Map<string, number>();
+  const slotOf = async (scout: Redis, tag: string): Promise<number> => {
+    const slot = slotsByTag.get(tag) ?? (await scout.cluster('KEYSLOT', tag));
+    slotsByTag.set(tag, slot);
+    return slot;
+  };
+  return async (scout, tags) => {
     const [state, ranges, ...slots] = (await Promise.all([
       scout.cluster('INFO'),
       scout.cluster('SLOTS'),
-      ...tags.map((tag) => scout.cluster('KEYSLOT', tag)),
+      ...tags.map((tag) => slotOf(scout, tag)),
     ])) as [string, SlotRange[], ...number[]];
     // One that is cut off from the majority remembers how things were.
     if (!state.includes('cluster_state:ok')) throw new Error('the cluster is down');
@@ -177,3 +183,4 @@ const askNode =
       return toAddress(range[2]);
     });
   };
+};
