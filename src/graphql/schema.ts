@@ -17,6 +17,7 @@ import './queues.ts';
 import './statistics.ts';
 import './workers.ts';
 import './worker-claims.ts';
+import './version.ts';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './builder.ts';
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Finding } from '../../src/commands/doctor/finding.ts';
 import { compareClock } from '../../src/commands/doctor/finding.ts';
 import { closeShell, openShell, type Shell } from '../support/commands.ts';
@@ -35,12 +36,24 @@ describe('the doctor', () => {
     expect(faults(outside.findings)).toEqual([]);
     expect(outside.code).toBe(0);
     expect(outside.findings).toContainEqual(expect.objectContaining({ name: 'workers', verdict: 'warning' }));
+    expect(outside.findings).toContainEqual({ name: 'version of the api', verdict: 'ok', detail: packageJson.version });
     const inside = await examine({ ...system.app.env });
     expect(faults(inside.findings)).toEqual([]);
     const names = inside.findings.map(({ name }) => name);
     expect(names).toEqual(
       expect.arrayContaining(['settings', 'PostgreSQL', 'clock of PostgreSQL', 'migrations', 'Redis, high lane']),
     );
+  });
+
+  test('says which worker is of another release', async () => {
+    const types = '[{ type: "x" }]';
+    const input = `{ workerId: "w-old", language: "typescript", version: "0.0.9", host: "h", queues: ["*"], concurrency: 1, running: 0, types: ${types} }`;
+    await system.graphql(`mutation { workerHeartbeat(input: ${input}) }`);
+    const { findings } = await examine();
+    expect(findings).toContainEqual(
+      expect.objectContaining({ name: 'worker w-old', verdict: 'warning', advice: 'Bring it up to date.' }),
+    );
+    await system.graphql('mutation { workerGoodbye(workerId: "w-old") }');
   });
 
   test('says what to do about tasks without workers, and paused queues', async () => {

@@ -376,6 +376,7 @@ const SHARED = [
   'resumeQueue',
   'signUp',
   'taskTypes',
+  'version',
   'workers',
   'workersUpdated',
 ];

@@ -14,6 +14,7 @@ const ID = '01900000-0000-7000-8000-000000000000';
  */
 const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' | 'none' | 'login' | 'admin']> = {
   me: ['{ me { id } }', 'any'],
+  version: ['{ version }', 'any'],
   task: [`{ task(id: "${ID}") { id } }`, 'TASKS_READ'],
   tasks: ['{ tasks { edges { cursor } } }', 'TASKS_READ'],
   taskTypes: ['{ taskTypes { type } }', 'TASKS_READ'],

@@ -1,3 +1,4 @@
+import packageJson from '../../../package.json' with { type: 'json' };
 import { ApiError } from '../../client/errors.ts';
 import type { QueueRow, WorkerRow } from '../queues.ts';
 import { QUEUE_FIELDS, WORKER_FIELDS } from '../queues.ts';
@@ -58,7 +59,13 @@ const checkInside = async ({ request, credentials }: Session): Promise<Finding[]
     const { queues, workers } = await request<{ queues: QueueRow[]; workers: WorkerRow[] }>(
       `{ queues { ${QUEUE_FIELDS} } workers { ${WORKER_FIELDS} } }`,
     );
-    return [ofCredentials(me.username, credentials.expiresAt), ofWorkers(workers, queues), ...ofQueues(queues)];
+    return [
+      ofCredentials(me.username, credentials.expiresAt),
+      await compareVersion(request),
+      ofWorkers(workers, queues),
+      ...ofWorkerVersions(workers),
+      ...ofQueues(queues),
+    ];
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const advice = error.code === 'UNAUTHENTICATED' ? 'Log in with `taskflow login`.' : 'Mend what is above first.';
@@ -76,6 +83,32 @@ const ofCredentials = (username: string, expiresAt: string | undefined): Finding
     '`taskflow login --days 30` keeps a key that lives longer.',
   );
 };
+
+/** Releases with the same one understand each other; before 1.0.0 the second number counts as the first does later. */
+const lineOf = (version: string): string => (/^0\.\d+|^\d+/.exec(version) ?? [version])[0];
+
+const compareVersion = async (request: Session['request']): Promise<Finding> => {
+  const name = 'version of the api';
+  try {
+    const { version } = await request<{ version: string }>('{ version }');
+    if (lineOf(version) === lineOf(packageJson.version)) return ok(name, version);
+    const detail = `${version}, and that of this command line is ${packageJson.version}`;
+    return warning(name, detail, 'Use a command line of the same release as the api.');
+  } catch (error) {
+    // It has said already that it is there and knows who asks.
+    if (!(error instanceof ApiError)) throw error;
+    return warning(name, 'it does not say: it is older than this command line', 'Bring the api up to date.');
+  }
+};
+
+/** Workers in other languages count their releases by themselves. */
+const ofWorkerVersions = (workers: readonly WorkerRow[]): Finding[] =>
+  workers
+    .filter(({ language, version }) => language === 'typescript' && version)
+    .filter(({ version }) => lineOf(version as string) !== lineOf(packageJson.version))
+    .map(({ id, version }) =>
+      warning(`worker ${id}`, `has version ${version}, not ${packageJson.version}`, 'Bring it up to date.'),
+    );
 
 const ofWorkers = (workers: readonly WorkerRow[], queues: readonly QueueRow[]): Finding => {
   const waiting = queues.reduce((sum, { counts }) => sum + counts.queued, 0);
