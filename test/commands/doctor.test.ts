@@ -46,7 +46,7 @@ describe('the doctor', () => {
   });
 
   test('says which worker is of another release', async () => {
-    const types = '[{ type: "x" }]';
+    const types = '[{ type: "echo" }]';
     const input = `{ workerId: "w-old", language: "typescript", version: "0.0.9", host: "h", queues: ["*"], concurrency: 1, running: 0, types: ${types} }`;
     await system.graphql(`mutation { workerHeartbeat(input: ${input}) }`);
     const { findings } = await examine();
