@@ -92,7 +92,7 @@ const act = async (
   if (ids.length === 0) return { done: 0, afterCommit: nothing };
   if (kind === 'DELETE') return { done: await deleteEnded(transaction, ids), afterCommit: nothing };
   requireRedis(broker);
-  const retried = await retryWithin(transaction, taskWriter, ownerId ?? undefined, ids, epochs);
+  const retried = await retryWithin(transaction, taskWriter, ownerId ?? undefined, ids, epochs, { waits: true });
   return { done: retried.ids.length, afterCommit: retried.afterCommit };
 };
 

@@ -15,8 +15,8 @@ export interface WorkServices extends StepServices {
 
 /** After so many failures in a row that are no outage, an operation is FAILED. */
 const MAX_FAILURES = 5;
-/** Two transactions locked each other out, or one came between: trying again helps. */
-const CLASHES = new Set(['40001', '40P01']);
+/** Two transactions locked each other out, or one came between, or held a lock: trying again helps. */
+const CLASHES = new Set(['40001', '40P01', '55P03']);
 
 /**
  * Takes one step of the operation that has waited longest for one. Any number of managers may call this at once: the row's

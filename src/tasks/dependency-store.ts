@@ -26,18 +26,19 @@ export interface ParentState {
  * Locks tasks that a new one is to wait for, so that none of them can end before it is known that something waits. Those of
  * other owners are left out. It does not wait for locks: whoever records holds many of them, in no order.
  *
+ * @param ownerId undefined for anybody's
  * @throws lock_not_available (55P03) when one of them is being written: to be tried again in a new transaction
  */
 export const lockParents = (
   session: DatabaseSession,
-  ownerId: string,
+  ownerId: string | undefined,
   ids: readonly string[],
 ): Promise<ParentState[]> => {
   const sorted = ids.toSorted();
   return session.$queryRaw<ParentState[]>`
     SELECT id, status::text, seq FROM tasks
     WHERE id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND id >= ${sorted[0]}::uuid AND id <= ${sorted.at(-1)}::uuid
-      AND owner_id = ${ownerId}::uuid
+      AND owner_id = coalesce(${ownerId ?? null}::uuid, owner_id)
     ORDER BY id FOR NO KEY UPDATE NOWAIT`;
 };
 
@@ -217,4 +218,49 @@ export const readOutcomes = async (
   const rows = await session.$queryRaw<{ id: string; result: string | null; error: string | null }[]>`
     SELECT id, result::text, error::text FROM tasks WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[])`;
   return new Map(rows.map((row) => [row.id, row]));
+};
+
+/** What these tasks depend on and what has not ended. */
+export const findLiveParents = (
+  session: DatabaseSession,
+  childIds: readonly string[],
+): Promise<PendingDependency[]> => {
+  const sorted = childIds.toSorted();
+  return session.$queryRaw<PendingDependency[]>`
+    SELECT d.child_id AS "childId", d.parent_id AS "parentId"
+    FROM task_dependencies d JOIN tasks p ON p.id = d.parent_id
+    WHERE d.child_id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND d.child_id >= ${sorted[0]}::uuid AND d.child_id <= ${sorted.at(-1)}::uuid
+      AND p.finished_at IS NULL`;
+};
+
+/**
+ * Lets tasks that were just put back wait again: for those of these dependencies whose parents' rows are locked. What else
+ * they depend on counts as it stands now. It does not wait for locks: managers hold some while they note ends.
+ *
+ * @param live with the parent's present seq: earlier ends do not count
+ * @throws lock_not_available (55P03)
+ */
+export const waitAgain = async (
+  session: DatabaseSession,
+  live: readonly (PendingDependency & { parentSeq: number })[],
+): Promise<void> => {
+  const sorted = [...new Set(live.map(({ childId }) => childId))].sort();
+  const children = Prisma.sql`${plainArray(sorted, (id) => id)}::uuid[]`;
+  await session.$queryRaw`
+    SELECT FROM pending_dependencies WHERE child_id = ANY(${children}) ORDER BY parent_id, child_id FOR UPDATE NOWAIT`;
+  await session.$executeRaw`DELETE FROM pending_dependencies WHERE child_id = ANY(${children})`;
+  await session.$executeRaw`
+    INSERT INTO pending_dependencies (parent_id, child_id, parent_seq)
+    SELECT * FROM unnest(${plainArray(live, ({ parentId }) => parentId)}::uuid[], ${plainArray(live, ({ childId }) => childId)}::uuid[],
+      ${plainArray(live, ({ parentSeq }) => parentSeq)}::int[])`;
+  await session.$executeRaw`
+    UPDATE task_dependencies d SET status = (
+      SELECT CASE WHEN p.parent_id IS NOT NULL THEN NULL ELSE coalesce(t.status, d.status) END
+      FROM (SELECT 1) AS one
+      LEFT JOIN tasks t ON t.id = d.parent_id
+      LEFT JOIN pending_dependencies p ON p.parent_id = d.parent_id AND p.child_id = d.child_id)
+    WHERE d.child_id = ANY(${children}) AND d.child_id >= ${sorted[0]}::uuid AND d.child_id <= ${sorted.at(-1)}::uuid`;
+  await session.$executeRaw`
+    UPDATE tasks SET status = 'WAITING'
+    WHERE id = ANY(${children}) AND id >= ${sorted[0]}::uuid AND id <= ${sorted.at(-1)}::uuid`;
 };

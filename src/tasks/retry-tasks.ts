@@ -1,12 +1,14 @@
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { TaskFlowError } from '../errors.ts';
 import { findDrainingQueues } from '../queues/queue-store.ts';
+import { findLiveParents, lockParents, markParents, waitAgain } from './dependency-store.ts';
 import type { Enqueueable } from './enqueue-tasks.ts';
 import type { KnownEpochs } from './epochs.ts';
 import { findTask, type TaskSummary } from './find-tasks.ts';
 import { draining } from './new-task.ts';
 import { planOutcomes, readParentOutcomes } from './parent-outcomes.ts';
 import { keepParentOutcomes, resetEnded } from './requeue-store.ts';
+import { hasEnded } from './task-state.ts';
 import type { TaskWriter } from './task-writer.ts';
 
 export interface RetryServices {
@@ -14,8 +16,8 @@ export interface RetryServices {
   taskWriter: TaskWriter;
 }
 
-/** Says in the event why a task is QUEUED again. */
-const RETRIED = 'RETRIED';
+/** Stands in the event of a task that is put back. */
+const RETRIED = JSON.stringify({ reason: 'RETRIED' });
 
 /**
  * Puts those of these tasks that ended FAILED or CANCELLED back, with their attempts counted anew, inside the caller's
@@ -24,7 +26,10 @@ const RETRIED = 'RETRIED';
  * @param ownerId whose; undefined for everybody's
  * @param ids at most some hundreds
  * @param epochs as they were known before the transaction began
+ * @param waits whether those that were cancelled while they waited for others are WAITING again, as long as one of these has
+ *   not ended: it may just have been put back as well
  * @returns the ids of those that were put back, and what the caller must call after its commit
+ * @throws lock_not_available (55P03) with `waits`, as `lockParents`
  */
 export const retryWithin = async (
   session: DatabaseSession,
@@ -32,11 +37,41 @@ export const retryWithin = async (
   ownerId: string | undefined,
   ids: readonly string[],
   epochs: KnownEpochs,
+  { waits = false }: { waits?: boolean } = {},
 ): Promise<{ ids: string[]; afterCommit: () => void }> => {
   const reset = await resetEnded(session, ownerId, ids);
   if (reset.length === 0) return { ids: [], afterCommit: () => {} };
-  const afterCommit = await taskWriter.requeueWithin(session, await tellOfParents(session, reset), RETRIED, epochs);
+  const waiting = waits ? await holdBack(session, ownerId, reset) : new Set<string>();
+  const queued = reset.filter(({ id }) => !waiting.has(id));
+  const moves = reset.map((task) => ({
+    ...task,
+    status: waiting.has(task.id) ? ('WAITING' as const) : ('QUEUED' as const),
+    detail: RETRIED,
+  }));
+  const afterCommit = await taskWriter.moveWithin(session, moves, await tellOfParents(session, queued), epochs);
   return { ids: reset.map(({ id }) => id), afterCommit };
+};
+
+/** @returns those of the tasks that are WAITING again */
+const holdBack = async (
+  session: DatabaseSession,
+  ownerId: string | undefined,
+  reset: readonly (Pick<Enqueueable, 'id' | 'parents'> & { wasCancelled: boolean })[],
+): Promise<Set<string>> => {
+  // One that was told of its parents had been set free before.
+  const candidates = reset.filter(({ parents, wasCancelled }) => wasCancelled && parents === null).map(({ id }) => id);
+  const found = candidates.length > 0 ? await findLiveParents(session, candidates) : [];
+  if (found.length === 0) return new Set();
+  const locked = await lockParents(session, ownerId, [...new Set(found.map(({ parentId }) => parentId))]);
+  const live = new Map(locked.filter(({ status }) => !hasEnded(status)).map((parent) => [parent.id, parent]));
+  const dependencies = found.flatMap((each) => {
+    const parent = live.get(each.parentId);
+    return parent ? [{ ...each, parentSeq: parent.seq }] : [];
+  });
+  if (dependencies.length === 0) return new Set();
+  await markParents(session, [...live.keys()]);
+  await waitAgain(session, dependencies);
+  return new Set(dependencies.map(({ childId }) => childId));
 };
 
 /**

@@ -16,7 +16,8 @@ export const LEGAL_MOVES = {
   COMPLETED: [],
   /** Attempts used up: the dead letter. */
   FAILED: ['QUEUED'],
-  CANCELLED: ['QUEUED'],
+  /** To WAITING when it is retried together with tasks that it depends on. */
+  CANCELLED: ['QUEUED', 'WAITING'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type TaskStatus = keyof typeof LEGAL_MOVES;

@@ -103,27 +103,6 @@ export class TaskWriter {
   }
 
   /**
-   * Gives tasks that were set to QUEUED in the caller's transaction to the broker, and tells subscribers.
-   *
-   * @param reason stands in the detail of their events
-   * @returns what the caller must call after its commit
-   */
-  async requeueWithin(
-    session: DatabaseSession,
-    tasks: readonly (Enqueueable & { seq: number })[],
-    reason: string,
-    epochs: KnownEpochs,
-  ): Promise<() => void> {
-    const detail = JSON.stringify({ reason });
-    return this.moveWithin(
-      session,
-      tasks.map((task) => ({ ...task, status: 'QUEUED' as const, detail })),
-      tasks,
-      epochs,
-    );
-  }
-
-  /**
    * Records moves whose tasks were written in the caller's transaction, and tells subscribers.
    *
    * @param tasks those of them that the broker is to be given
