@@ -38,6 +38,7 @@ class Probes(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(status, "HTTP/1.1 503 Service Unavailable")
         self.assertIn('"redisLow": "cannot be reached"', body)
         self.assertEqual((await _ask(server, b"GET /metrics HTTP/1.1\r\n\r\n"))[1], "some 1\n")
+        self.assertEqual(await _ask(server, b"HEAD /healthz HTTP/1.1\r\n\r\n"), ("HTTP/1.1 200 OK", ""))
         for request in (b"POST /healthz HTTP/1.1\r\n\r\n", b"GET /other HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"):
             self.assertEqual((await _ask(server, request))[0], "HTTP/1.1 404 Not Found")
 

@@ -38,10 +38,10 @@ class ProbeServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            path = await asyncio.wait_for(_read_path(reader), _READ_SECONDS)
+            method, path = await asyncio.wait_for(_read_request(reader), _READ_SECONDS)
             status, content_type, body = await self._answer(path)
             head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            writer.write(head.encode() + body)
+            writer.write(head.encode() + (b"" if method == "HEAD" else body))
             await writer.drain()
         except (OSError, TimeoutError, ValueError) as error:
             _logger.debug("a probe could not be answered: %s", type(error).__name__)
@@ -62,13 +62,14 @@ class ProbeServer:
         return _json("404 Not Found", {"error": f"Here are /healthz and /readyz{hint}."})
 
 
-async def _read_path(reader: asyncio.StreamReader) -> str | None:
-    """The path of a GET; None for anything else. Raises ValueError for lines that are too long."""
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str | None]:
+    """The method, and the path of a GET or HEAD; None for anything else. Raises ValueError for lines that are too long."""
     parts = (await reader.readline()).decode("latin-1").split(" ")
     for _ in range(_MAX_HEADERS):
         if (await reader.readline()).strip() == b"":
             break
-    return parts[1].partition("?")[0] if len(parts) == 3 and parts[0] in ("GET", "HEAD") else None
+    is_known = len(parts) == 3 and parts[0] in ("GET", "HEAD")
+    return parts[0], parts[1].partition("?")[0] if is_known else None
 
 
 def _json(status: str, body: object) -> tuple[str, str, bytes]:

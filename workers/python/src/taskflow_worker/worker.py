@@ -114,11 +114,13 @@ class Worker:
         self._stopping = asyncio.Event()
         watch = Watch(used)
         await watch.start()
-        self._runtime = Runtime(self._tasks, used, watch.observer)
-        watch.runtime = self._runtime
-        await self._stopping.wait()
-        await self._runtime.stop(used.shutdown_grace_ms)
-        watch.close()
+        try:
+            self._runtime = Runtime(self._tasks, used, watch.observer)
+            watch.runtime = self._runtime
+            await self._stopping.wait()
+            await self._runtime.stop(used.shutdown_grace_ms)
+        finally:
+            watch.close()
 
     def stop(self) -> None:
         """Begins the shutdown; called in the event loop. Calling it again changes nothing."""
