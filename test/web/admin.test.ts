@@ -82,3 +82,33 @@ describe('the audit log', () => {
     await expectAccessible(page);
   });
 });
+
+describe('the users', () => {
+  test('are locked and let in again, and another admin sees it without reloading', async () => {
+    const page = await newAdmin(dashboard);
+    const other = await newAdmin(dashboard);
+    const user = await dashboard.newUser();
+    const { ownerId } = await visitorOf(dashboard, user);
+    const { username } = await dashboard.system.app.database.user.findUniqueOrThrow({ where: { id: ownerId } });
+    for (const admin of [page, other]) {
+      await admin.goto('/admin');
+      await admin.getByLabel('Email or username').fill(username);
+    }
+    const row = (admin: Page) =>
+      admin.getByRole('table', { name: 'Users' }).getByRole('row').filter({ hasText: username });
+    await page.getByRole('button', { name: `Lock ${username}`, exact: true }).click();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Lock the user' }).click();
+    for (const admin of [page, other]) await row(admin).filter({ hasText: 'User, locked' }).waitFor();
+    await user.getByRole('button', { name: 'Log in' }).waitFor();
+
+    await other.getByRole('button', { name: `Unlock ${username}` }).click();
+    await other.getByRole('button', { name: 'Unlock the user' }).click();
+    await page.getByRole('button', { name: `Lock ${username}`, exact: true }).waitFor();
+    await page.getByRole('button', { name: `Promote ${username}` }).click();
+    await page.getByRole('button', { name: 'Make an admin', exact: true }).click();
+    await row(other).filter({ hasText: 'Admin' }).waitFor();
+    await expectAccessible(other);
+    expect(dashboard.faults()).toEqual([]);
+  }, 60_000);
+});

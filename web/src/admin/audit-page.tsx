@@ -12,6 +12,7 @@ import { ACTION_NAMES } from './audit-actions.ts';
 import { type AuditFilter, toWhere } from './audit-filter.ts';
 import { AuditFilterBar } from './audit-filter-bar.tsx';
 import styles from './audit-page.module.css';
+import { UsersPanel } from './users-panel.tsx';
 
 type Entry = AuditLogQuery['auditLog']['edges'][number]['node'];
 
@@ -30,12 +31,7 @@ export const AuditPage = () => {
           <Part key={key} filter={filter} onFilter={onChange} after={null} />
         </PlainTable>
       </Panel>
-      <Panel title="Users">
-        <p className={styles.users}>
-          Who is an admin is decided where TaskFlow runs: <code>taskflow users list</code>,{' '}
-          <code>taskflow users promote</code> and <code>taskflow users demote</code>.
-        </p>
-      </Panel>
+      <UsersPanel />
     </Page>
   );
 };
