@@ -17,7 +17,10 @@ const FIGURES: Record<string, string[]> = {
   'submit in bulk of 1,000, 1 caller': PEERS,
   'submit in bulk of 1,000, 4 callers': PEERS,
   'submit one by one, 100 callers': PEERS,
-  'createTask through GraphQL, 100 connections': ['Yoga and BullMQ', 'our front and BullMQ'],
+  'createTask through GraphQL, 100 connections': [
+    'Yoga and BullMQ, no credentials, no limits',
+    'our front and BullMQ, with both',
+  ],
   'submit in bulk and process at once, 1 worker': ['BullMQ', 'graphile-worker'],
   'idle: submit → end seen, p50': PEERS,
   'idle: submit → end seen, p99': PEERS,
