@@ -3,9 +3,11 @@ import { lead, resign } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { metaKey } from '../../src/broker/keys.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
-import { loadLibrary } from '../../src/broker/library.ts';
+import { offerLibrary } from '../../src/broker/library.ts';
 import { sleep } from '../../src/sleep.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
+
+const STATES = { moves: LEGAL_MOVES, live: LIVE_STATUSES };
 
 export interface LeaderOptions {
   shard: Shard;
@@ -72,7 +74,7 @@ export class Leader {
     } catch (error) {
       if (!(error instanceof BrokerNotReadyError)) throw error;
       // A new or emptied server: without the library nobody can do anything there.
-      await loadLibrary(shard.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+      await offerLibrary(shard, STATES, true);
       return lead(shard, { holder, leaseMs });
     }
   }
@@ -83,8 +85,8 @@ export class Leader {
     this.#term = term;
     logger.info('leads the shard');
     try {
-      // A newer version of the program brings a newer library; loading it again is harmless.
-      await loadLibrary(shard.redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+      // A newer release brings a newer library. An older one must not take it away again: during a rolling update both lead.
+      await offerLibrary(shard, STATES, true);
       await Promise.all([work(term.signal).finally(() => term.abort()), this.#keepLease(term)]);
     } finally {
       term.abort();
@@ -109,6 +111,9 @@ export class Leader {
         if (wasReady && !hasMeta) return term.abort(new Error('the shard lost its data'));
         wasReady ||= hasMeta;
         validUntil = askedAt + leaseMs;
+        // Managers of several releases may have looked at the same moment, and the oldest have loaded last.
+        if (await offerLibrary(shard, STATES, false))
+          logger.warn('the functions in Redis were older than this release');
       } catch (error) {
         logger.warn({ err: error }, 'could not renew the lease');
         if (performance.now() >= validUntil) return term.abort(new Error('the lease ran out'));

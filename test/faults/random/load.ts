@@ -30,6 +30,8 @@ export class Submitter {
   readonly #urls: readonly string[];
   readonly #credentials: Record<string, string>;
   readonly accepted = new Set<string>();
+  /** Why submissions had to be repeated: the code of a connection's error, or what else it was. */
+  readonly failures = new Set<string>();
   #isStopping = false;
   #submitting: Promise<void>;
 
@@ -62,6 +64,7 @@ export class Submitter {
         return createTasks.map(({ id }) => id);
       } catch (error) {
         if (isRefusal(error)) throw error;
+        this.failures.add(codeOf(error));
         await delay(PAUSE_MS);
       }
     }
@@ -83,6 +86,11 @@ export class Submitter {
 
 /** An answer that another try would not change: a fault of the test. */
 const isRefusal = (error: unknown): boolean => /BAD_USER_INPUT|CONFLICT|UNAUTHENTICATED|FORBIDDEN/.test(String(error));
+
+const codeOf = (error: unknown): string => {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(error);
+};
 
 interface Seen {
   taskChanges: { cursor: string; event: { taskId: string; seq: number; status: string } };

@@ -64,11 +64,12 @@ export interface Stand extends AsyncDisposable {
   readonly disk: SmallDisk | undefined;
 }
 
-export const openStand = async (): Promise<Stand> => {
+/** @param settings of all processes, besides the quick ones */
+export const openStand = async (settings: Record<string, string> = {}): Promise<Stand> => {
   const disk = await mountSmallDisk();
   const redis = await startPrivateRedis(disk ? { dir: disk.folder } : {});
   const postgres = await startPrivatePostgres();
-  const app = await setup({ redis, postgres, settings: { ...QUICK, WORKER_CONCURRENCY: '20' } });
+  const app = await setup({ redis, postgres, settings: { ...QUICK, WORKER_CONCURRENCY: '20', ...settings } });
   const toRedis = await startStallingProxy(redis.port);
   const toPostgres = await startStallingProxy(postgres.port);
   const databaseUrl = new URL(app.databaseUrl);

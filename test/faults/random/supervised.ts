@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { spawnProcess, type TestProcess } from '../../support/setup.ts';
+import { spawnProcess, type TestProcess, waitFor } from '../../support/setup.ts';
 
 /** Between an end and the next start, in ms. */
 const RESTART_MS = 300;
@@ -19,7 +19,7 @@ export class Supervised {
     this.#running = this.#keepRunning();
   }
 
-  /** Waits until it works for the first time. */
+  /** Waits until the process that runs now works. */
   async started(): Promise<void> {
     await this.#process.waitForOutput(/"msg":"started"/);
   }
@@ -34,6 +34,15 @@ export class Supervised {
 
   resume(): void {
     void this.#process.kill('SIGCONT');
+  }
+
+  /** Ends it in order, and waits until its successor works. @returns its exit code */
+  async restart(): Promise<number | null> {
+    const before = this.#process;
+    const { code } = await before.kill('SIGTERM');
+    await waitFor(() => this.#process !== before, { what: 'it is started again' });
+    await this.started();
+    return code;
   }
 
   /** Ends it in order. @returns its exit code */
