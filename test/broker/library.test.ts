@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { claim, complete, enqueue, lead } from '../../src/broker/calls.ts';
 import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { Broker } from '../../src/broker/lanes.ts';
-import { loadLibrary } from '../../src/broker/library.ts';
+import { compareVersions, loadLibrary, offerLibrary } from '../../src/broker/library.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { startPrivateRedis } from '../support/private-servers.ts';
 import { openEpoch } from '../support/shard-setup.ts';
@@ -42,6 +42,47 @@ describe('the library', () => {
     await loadLibrary(broker.low.redis, { moves, live: LIVE_STATUSES });
     await expect(finish('b')).rejects.toThrow('illegal move PROCESSING -> COMPLETED of b');
     broker.close();
+  });
+});
+
+describe('a library of another release', () => {
+  const STATES = { moves: LEGAL_MOVES, live: LIVE_STATUSES };
+
+  /** One that says that it is of `version`, or does not say it. */
+  const other = (version?: string): string =>
+    `#!lua name=taskflow1\nredis.register_function('tf1_other', function() return 1 end)\n${
+      version === undefined ? '' : `redis.register_function('tf1_version', function() return '${version}' end)`
+    }`;
+
+  test('is replaced when it is older, and stays when it is newer', async () => {
+    await using server = await startPrivateRedis();
+    const broker = await openBroker(server.port);
+    const [shard] = broker.low.shards;
+    if (!shard) throw new Error('no shard');
+    const { redis } = broker.low;
+    const isOurs = () =>
+      redis.fcall('tf1_other', 1, shard.tag).then(
+        () => false,
+        () => true,
+      );
+    expect(await offerLibrary(shard, STATES, false)).toBe(true);
+    expect(await offerLibrary(shard, STATES, false)).toBe(false);
+    expect(await offerLibrary(shard, STATES, true)).toBe(true);
+    for (const older of [undefined, '0.0.9']) {
+      await redis.function('LOAD', 'REPLACE', other(older));
+      expect(await offerLibrary(shard, STATES, false)).toBe(true);
+      expect(await isOurs()).toBe(true);
+    }
+    await redis.function('LOAD', 'REPLACE', other('99.0.0'));
+    expect(await offerLibrary(shard, STATES, true)).toBe(false);
+    expect(await isOurs()).toBe(false);
+    broker.close();
+  });
+
+  test('is told by its numbers, one after the other', () => {
+    expect(compareVersions('0.10.0', '0.9.9')).toBeGreaterThan(0);
+    expect(compareVersions('1.2.3', '1.3.0')).toBeLessThan(0);
+    expect(compareVersions('1.2.3-beta.1', '1.2.3')).toBe(0);
   });
 });
 
