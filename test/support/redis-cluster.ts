@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { freePort } from '../../src/local/free-port.ts';
+import { freePort, onPort } from '../../src/local/free-port.ts';
 import { type Certificates, tlsSettings } from './certificates.ts';
 import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
 import { waitFor } from './wait-for.ts';
@@ -40,24 +40,25 @@ export const startRedisCluster = async ({
   tls,
 }: RedisClusterOptions = {}): Promise<RedisCluster> => {
   const login = password === undefined ? '' : `:${password}@`;
+  const startNode = async (busPort: number) => {
+    const more = {
+      'cluster-enabled': 'yes',
+      'cluster-port': String(busPort),
+      'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+    };
+    // A replica that lags little takes over without a wait; one that starts late has the data soon.
+    const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
+    const locked = password === undefined ? {} : { requirepass: password, masterauth: password };
+    const tlsPort = await freePort();
+    const secure = tls
+      ? { ...tlsSettings(tls), 'tls-port': String(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' }
+      : {};
+    const server = await startPrivateRedis({ ...more, ...quick, ...locked, ...secure, ...settings });
+    return { server, busPort, clientPort: tls ? tlsPort : server.port };
+  };
+  // All ports of a node are chosen anew where somebody else was faster with one of them.
   const nodes = await Promise.all(
-    Array.from({ length: PRIMARIES + REPLICAS }, async () => {
-      const busPort = String(await freePort());
-      const more = {
-        'cluster-enabled': 'yes',
-        'cluster-port': busPort,
-        'cluster-node-timeout': String(NODE_TIMEOUT_MS),
-      };
-      // A replica that lags little takes over without a wait; one that starts late has the data soon.
-      const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
-      const locked = password === undefined ? {} : { requirepass: password, masterauth: password };
-      const tlsPort = await freePort();
-      const secure = tls
-        ? { ...tlsSettings(tls), 'tls-port': String(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' }
-        : {};
-      const server = await startPrivateRedis({ ...more, ...quick, ...locked, ...secure, ...settings });
-      return { server, busPort, clientPort: tls ? tlsPort : server.port };
-    }),
+    Array.from({ length: PRIMARIES + REPLICAS }, () => onPort(undefined, (busPort) => startNode(busPort))),
   );
   const servers = nodes.map(({ server }) => server);
   const connect = ({ port }: PrivateServer): Redis => new Redis(`redis://${login}127.0.0.1:${port}`);
