@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dashboard, expectAccessible, logIn, openDashboard, PASSWORD, signUp } from '../support/dashboard.ts';
+import { visitorOf } from '../support/visitor.ts';
 
 let dashboard: Dashboard;
 
@@ -43,6 +44,30 @@ describe('a session', () => {
       (await dashboard.system.app.database.user.findFirstOrThrow({ orderBy: { id: 'desc' } })).username,
     );
     await heading(page, 'Overview').waitFor();
+  });
+
+  test('takes copies of its token along when somebody logs out', async () => {
+    const page = await dashboard.newUser();
+    const copy = await visitorOf(dashboard, page);
+    await copy.graphql('{ me { id } }');
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByText('You are logged out.').waitFor();
+    const isRefused = (): Promise<boolean> =>
+      copy.graphql('{ me { id } }').then(
+        () => false,
+        () => true,
+      );
+    await expect.poll(isRefused, { timeout: 10_000 }).toBe(true);
+    expect(dashboard.faults()).toEqual([]);
+  });
+
+  test('ends in the browser also when the API cannot be asked', async () => {
+    const page = await dashboard.newUser();
+    await page.route('**/graphql', (route) => route.abort());
+    const asked = page.waitForRequest((request) => request.postData()?.includes('endSession') ?? false);
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await asked;
+    await page.getByText('You are logged out.').waitFor();
   });
 
   test('ends when its password is changed elsewhere, and says so', async () => {

@@ -1,6 +1,7 @@
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { endSession, useSession } from '../session/session.ts';
+import { logOut } from '../session/log-out.ts';
+import { useSession } from '../session/session.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { classes } from '../ui/classes.ts';
 import { Icon, type IconName } from '../ui/icon.tsx';
@@ -80,7 +81,7 @@ const useCommands = (entries: readonly NavigationEntry[], showShortcuts: () => v
     ...entries.map(({ name, icon, to }) => ({ name, icon, run: () => void navigate({ to }) })),
     { name: `Look: ${THEMES[next].name}`, icon: THEMES[next].icon, run: () => setTheme(next) },
     { name: 'Keyboard shortcuts', icon: 'menu', run: showShortcuts },
-    { name: 'Log out', icon: 'logout', run: () => endSession('logged-out') },
+    { name: 'Log out', icon: 'logout', run: logOut },
   ];
 };
 
@@ -121,7 +122,7 @@ const Foot = () => {
           isSmall
           onClick={() => setTheme(nextTheme(theme))}
         />
-        <IconButton icon="logout" label="Log out" kind="quiet" isSmall onClick={() => endSession('logged-out')} />
+        <IconButton icon="logout" label="Log out" kind="quiet" isSmall onClick={logOut} />
       </div>
     </div>
   );
