@@ -42,6 +42,32 @@ describe('the account', () => {
     expect(dashboard.faults()).toEqual([]);
   });
 
+  test('shows its sessions in all browsers, and one ends that of another, which is logged out without reloading', async () => {
+    const { page, username } = await newUserAtAccount();
+    const sessions = (browser: Page) => browser.getByRole('table', { name: 'Sessions' }).locator('tbody tr');
+    await sessions(page).filter({ hasText: '(this one)' }).waitFor();
+    expect(await sessions(page).count()).toBe(1);
+
+    const other = await dashboard.newBrowser({ userAgent: 'A browser elsewhere' });
+    await other.goto('/login');
+    await logIn(other, username);
+    await other.getByRole('link', { name: 'Account' }).click();
+    const elsewhere = sessions(page).filter({ hasText: 'A browser elsewhere' });
+    await elsewhere.waitFor();
+    await sessions(other).filter({ hasText: 'A browser elsewhere' }).filter({ hasText: '(this one)' }).waitFor();
+    expect(await sessions(page).count()).toBe(2);
+
+    await elsewhere.getByRole('button', { name: 'End' }).click();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'End the session' }).click();
+    await other.getByText('Your login has ended.').waitFor();
+    await elsewhere.waitFor({ state: 'detached' });
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Log out here' }).click();
+    await page.getByText('You are logged out.').waitFor();
+    expect(dashboard.faults()).toEqual([]);
+  }, 60_000);
+
   test('is deleted with its password, and cannot be logged in to any more', async () => {
     const { page, username } = await newUserAtAccount();
     await page.getByRole('button', { name: 'Delete the account' }).click();
@@ -59,6 +85,7 @@ describe('the account', () => {
 
   test('fits a phone', async () => {
     const { page } = await newUserAtAccount({ viewport: { width: 360, height: 740 } });
+    await page.getByRole('table', { name: 'Sessions' }).waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     await expectAccessible(page);
   });

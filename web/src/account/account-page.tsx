@@ -12,12 +12,14 @@ import { exactTime } from '../ui/time.tsx';
 import { showToast } from '../ui/toast.tsx';
 import { ChangePasswordDocument, DeleteAccountDocument, MeDocument } from './account.generated.ts';
 import styles from './account-page.module.css';
+import { SessionsPanel } from './sessions-panel.tsx';
 
 export const AccountPage = () => (
   <Page title="Account">
     <Panel title="You">
       <You />
     </Panel>
+    <SessionsPanel />
     <Panel title="Password and logins">
       <PasswordForm />
     </Panel>
