@@ -1,6 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dashboard, expectAccessible, openDashboard } from '../support/dashboard.ts';
+import { openSecondBrowser } from '../support/visitor.ts';
 
 let dashboard: Dashboard;
 
@@ -84,6 +85,21 @@ describe('an API key', () => {
     await page.getByRole('button', { name: 'Copied', exact: true }).waitFor();
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(secret);
     await expectAccessible(page);
+  });
+
+  test('shows in another browser without reloading: made, used and revoked', async () => {
+    const page = await newUserAtKeys();
+    const other = await openSecondBrowser(dashboard, page, '/keys');
+    await other.getByText('No keys yet').waitFor();
+    await createKey(page, 'seen elsewhere');
+    const key = await takeSecret(page);
+    await rowOf(other, 'seen elsewhere').filter({ hasText: 'Never' }).waitFor();
+    expect(await askWith(key)).toEqual(NO_TASKS);
+    await rowOf(other, 'seen elsewhere').filter({ hasNotText: 'Never' }).waitFor();
+    await page.getByRole('button', { name: 'Revoke seen elsewhere' }).click();
+    await page.getByRole('button', { name: 'Revoke the key' }).click();
+    await other.getByText('No key works').waitFor();
+    expect(dashboard.faults()).toEqual([]);
   });
 
   test('can do what was chosen, and no more', async () => {

@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useFreshQuery } from '../live/use-fresh-query.ts';
+import { useSubscription } from 'urql';
 import { Button } from '../ui/button.tsx';
 import { Checkbox } from '../ui/choices.tsx';
 import { Page, Panel } from '../ui/page.tsx';
@@ -8,7 +8,7 @@ import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { showToast } from '../ui/toast.tsx';
 import { CreateKeyDialog, RevokeKeyDialog, RotateKeyDialog } from './key-dialogs.tsx';
 import { type ApiKey, KeyTable } from './key-table.tsx';
-import { ApiKeysDocument } from './keys.generated.ts';
+import { ApiKeysUpdatedDocument } from './keys.generated.ts';
 import styles from './keys-page.module.css';
 import { SecretDialog } from './secret-dialog.tsx';
 import { WatchTokens } from './watch-tokens.tsx';
@@ -19,7 +19,7 @@ type Opened =
   | { dialog: 'secret'; secret: string; name: string };
 
 export const KeysPage = () => {
-  const [{ data, error }, refresh] = useFreshQuery({ query: ApiKeysDocument });
+  const [{ data, error }] = useSubscription({ query: ApiKeysUpdatedDocument });
   const [opened, setOpened] = useState<Opened>();
   const create = (
     <Button icon="submit" kind="primary" onClick={() => setOpened({ dialog: 'create' })}>
@@ -29,11 +29,11 @@ export const KeysPage = () => {
   return (
     <Page title="API keys" actions={create}>
       <Panel title="Keys of programs" isFlush>
-        {error && !data && <ErrorState error={error} onRetry={refresh} />}
+        {error && !data && <ErrorState error={error} />}
         {!error && !data && <Loading />}
         {data && (
           <Keys
-            apiKeys={data.apiKeys}
+            apiKeys={data.apiKeysUpdated}
             onRotate={(apiKey) => setOpened({ dialog: 'rotate', apiKey })}
             onRevoke={(apiKey) => setOpened({ dialog: 'revoke', apiKey })}
           />

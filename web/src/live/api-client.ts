@@ -74,8 +74,6 @@ const KEYS: Record<string, Key> = {
 
 /** Mutations that change which things a list has: it is asked for again wherever it is on the page. */
 const CHANGED_LISTS = {
-  createApiKey: 'apiKeys',
-  rotateApiKey: 'apiKeys',
   createSchedule: 'schedules',
   deleteSchedule: 'schedules',
 };
