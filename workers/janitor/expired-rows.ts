@@ -44,6 +44,15 @@ export const API_KEYS_TO_DELETE: ExpiredRows = {
   values: ({ apiKeyRevocation }) => unlessKept(apiKeyRevocation),
 };
 
+const ENDED_LOGINS = 'login_sessions WHERE expires_at <= $1';
+
+/** Logins whose newest token has expired. */
+export const LOGINS_TO_DELETE: ExpiredRows = {
+  count: `SELECT count(*) FROM ${ENDED_LOGINS}`,
+  sweep: `DELETE FROM login_sessions WHERE id IN (SELECT id FROM ${ENDED_LOGINS} ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  values: ({ now }) => [now],
+};
+
 const timesOf = ({ tasks }: Limits): (Date | null)[] => ENDED_STATUSES.map((status) => tasks[status]);
 
 /** When tasks that go now were submitted, at the latest, if they ended in whatever way goes first. */

@@ -9,6 +9,7 @@ import {
   DEAD_LETTERS_TO_DELETE,
   type ExpiredRows,
   FLOWS_TO_DELETE,
+  LOGINS_TO_DELETE,
   OPERATIONS_TO_DELETE,
   ORPHANED_KEYS_TO_DELETE,
   QUEUE_MINUTES_TO_DELETE,
@@ -50,6 +51,7 @@ const STEPS: readonly { name: string; run: (run: Run) => Promise<void> }[] = [
   { name: 'make partitions', run: (run) => makeDays(run) },
   { name: 'revoke API keys', run: (run) => sweepInto(run, 'apiKeysRevoked', API_KEYS_TO_REVOKE) },
   { name: 'delete API keys', run: (run) => sweepInto(run, 'apiKeysDeleted', API_KEYS_TO_DELETE) },
+  { name: 'delete expired logins', run: (run) => sweepInto(run, 'loginsDeleted', LOGINS_TO_DELETE) },
   { name: 'drop days of tasks', run: (run) => clearDays(run) },
   { name: 'delete tasks outside of days', run: (run) => deleteStrayTasks(run) },
   { name: 'delete dead letters', run: (run) => sweepInto(run, 'deadLettersDeleted', DEAD_LETTERS_TO_DELETE) },
@@ -98,6 +100,7 @@ const sweepInto = async (
   field:
     | 'apiKeysRevoked'
     | 'apiKeysDeleted'
+    | 'loginsDeleted'
     | 'tasksDeleted'
     | 'deadLettersDeleted'
     | 'scheduleRunsDeleted'

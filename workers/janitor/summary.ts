@@ -4,6 +4,8 @@ export interface Summary {
   partitionDaysMade: number;
   apiKeysRevoked: number;
   apiKeysDeleted: number;
+  /** That have expired. */
+  loginsDeleted: number;
   idempotencyKeysDeleted: number;
   /** Whole days of tasks and their events. */
   daysDropped: string[];
@@ -33,6 +35,7 @@ export const emptySummary = (isDryRun: boolean): Summary => ({
   partitionDaysMade: 0,
   apiKeysRevoked: 0,
   apiKeysDeleted: 0,
+  loginsDeleted: 0,
   idempotencyKeysDeleted: 0,
   daysDropped: [],
   daysRewritten: [],
@@ -55,6 +58,7 @@ export const describeSummary = (summary: Summary): string => {
   const rewritten = daysRewritten.map(({ day, without }) => `${day} without ${without.join(' and ')}`);
   const parts = [
     `API keys: ${summary.apiKeysRevoked} revoked, ${summary.apiKeysDeleted} deleted`,
+    `expired logins: ${summary.loginsDeleted} deleted`,
     `idempotency keys: ${summary.idempotencyKeysDeleted} deleted`,
     `days of tasks: ${daysDropped.length} dropped${named(daysDropped)}, ${rewritten.length} rewritten${named(rewritten)}, ${held.length} held by unfinished tasks${named(held)}, ${daysBusy.length} busy${named(daysBusy)}`,
     `tasks outside of days: ${summary.tasksDeleted} deleted`,
