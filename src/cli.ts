@@ -142,19 +142,12 @@ payloadIndex
     await runDropPayloadIndex();
   });
 
-const users = program.command('users').description('Lists users, and says which of them are admins. Needs PostgreSQL.');
-
-users
-  .command('list')
-  .description('Prints a line for each user: email, username, admin or user, since when.')
-  .action(async () => {
-    const { runListUsers } = await import('./accounts/users-command.ts');
-    await runListUsers();
-  });
+// These two go past the API: an operator's way back in where no admin is left who could log in.
+const users = program.commands.find((command) => command.name() === 'users') ?? program.command('users');
 
 for (const [name, isAdmin, meaning] of [
-  ['promote', true, 'Makes a user an admin, who sees and manages everything.'],
-  ['demote', false, 'Makes an admin an ordinary user.'],
+  ['promote', true, 'Makes a user an admin, straight in PostgreSQL: the way back in where no admin can log in.'],
+  ['demote', false, 'Makes an admin an ordinary user, straight in PostgreSQL; also the last admin.'],
 ] as const) {
   users
     .command(name)
@@ -177,7 +170,6 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'after-restore': ['taskflow after-restore'],
   'payload-index create': ['taskflow payload-index create'],
   'payload-index drop': ['taskflow payload-index drop'],
-  'users list': ['taskflow users list'],
   'users promote': ['taskflow users promote ada@example.com'],
   'users demote': ['taskflow users demote ada'],
 };

@@ -116,6 +116,3 @@ export const writeIsAdmin = (
     if (changed) await insertAuditEntry(transaction, entry);
     return changed ?? transaction.user.findUnique({ where: { id } });
   });
-
-/** All users, in the order in which they signed up. */
-export const listUsers = (database: Database): Promise<User[]> => database.user.findMany({ orderBy: { id: 'asc' } });

@@ -11,6 +11,7 @@ import { addScheduleCommands } from './schedules.ts';
 import { addSubmitCommand } from './submit.ts';
 import { addTaskCommands } from './tasks.ts';
 import { addTopCommand } from './top.ts';
+import { addUserCommands } from './users.ts';
 import { addWatchCommands } from './watch.ts';
 
 /** Adds the commands that talk to an API, as any of its clients. */
@@ -26,6 +27,8 @@ export const addCommands = (program: Command): void => {
   program.commandsGroup('Queues and workers:');
   addQueueCommands(program);
   addTopCommand(program);
+  program.commandsGroup('Users:');
+  addUserCommands(program);
   program.commandsGroup('You:');
   addAccountCommands(program);
   addKeyCommands(program);

@@ -51,6 +51,7 @@ describe('every command', () => {
       'migrate',
       'after-restore',
       'users promote',
+      'users demote',
       'payload-index create',
     ]) {
       const { code, stdout } = await shell.run([...path.split(' '), '--help']);
@@ -113,6 +114,10 @@ describe('completion', () => {
     expect(completeInBash(script, ['taskflow', 'keys', ''])).toEqual(
       expect.arrayContaining(['create', 'list', 'rotate', 'revoke']),
     );
+    expect(completeInBash(script, ['taskflow', 'users', ''])).toEqual(
+      expect.arrayContaining(['list', 'lock', 'unlock', 'role', 'promote', 'demote']),
+    );
+    expect(completeInBash(script, ['taskflow', 'users', 'list', '--role', ''])).toEqual(['admin', 'user']);
     expect(completeInBash(script, ['taskflow', 'submit', 'echo', '--prio'])).toEqual(['--priority']);
     expect(completeInBash(script, ['taskflow', 'submit', '--priority', ''])).toEqual(['high', 'normal', 'low']);
     expect(completeInBash(script, ['taskflow', 'wo'])).toEqual(['workers', 'worker']);

@@ -76,7 +76,7 @@ describe.skipIf(!isWanted)('the image', () => {
 
     await system.submit(20, 'echo', 1);
     expect(await system.settle()).toEqual([]);
-    const users = run(env, 'users', 'list');
+    const users = run(env, 'users', 'promote', 'fault@example.com');
     expect(await users.exit).toMatchObject({ code: 0 });
     expect(users.output()).toContain('fault@example.com');
 

@@ -104,14 +104,13 @@ describe('taskflow users', () => {
     return { code, output: child.output() };
   };
 
-  test('promotes and demotes by email or username, and lists', async () => {
+  test('promotes and demotes by email or username', async () => {
     const user = await app.user();
     const isAdmin = async () => (await app.database.user.findUniqueOrThrow({ where: { id: user.id } })).isAdmin;
-    expect(await users('promote', user.email.toUpperCase())).toMatchObject({ code: 0 });
+    const { code, output } = await users('promote', user.email.toUpperCase());
+    expect(code).toBe(0);
     expect(await isAdmin()).toBe(true);
-    const { output } = await users('list');
     expect(output).toMatch(new RegExp(`^${user.email}\t${user.username}\tadmin\t\\d{4}-\\d\\d-\\d\\d$`, 'm'));
-    expect(output).toMatch(new RegExp(`^${owner.email}\t${owner.username}\tuser\t`, 'm'));
     expect(await users('demote', user.username)).toMatchObject({ code: 0 });
     expect(await isAdmin()).toBe(false);
     const entries = await app.database.auditEntry.findMany({ where: { target: user.id }, orderBy: { id: 'asc' } });
