@@ -113,6 +113,8 @@ describe('a process that cannot work', () => {
     });
     expect(JSON.parse(answer)).toEqual({ isReady: false, parts: { process: 'stopping' } });
     expect((await exit).code).toBe(0);
+    // Its end is not to be counted with what comes next.
+    expect(await system.settle()).toEqual([]);
   });
 });
 
