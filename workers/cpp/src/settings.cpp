@@ -2,69 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <sstream>
 
+#include "redis_settings.h"
+#include "settings_reader.h"
+
 namespace taskflow {
 namespace {
-
-/** Reads variables and collects what is wrong with them. */
-class Reader {
- public:
-  explicit Reader(const Settings::Environment& environment) : environment_(environment) {}
-
-  /** nullopt where it is not set, or empty: compose files pass unset variables on like that. */
-  std::optional<std::string> text(const char* name) const {
-    auto value = environment_(name);
-    return value && !value->empty() ? value : std::nullopt;
-  }
-
-  std::string text(const char* name, const std::string& fallback, bool (*isGood)(const std::string&), const char* rule) {
-    const auto value = text(name);
-    if (!value) return fallback;
-    if (isGood(*value)) return *value;
-    complain(name, rule);
-    return fallback;
-  }
-
-  double number(const char* name, double fallback, double min, double max) {
-    const auto value = text(name);
-    if (!value) return fallback;
-    double number = 0;
-    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-    const bool isNumber = error == std::errc() && end == value->data() + value->size();
-    if (isNumber && number >= min && number <= max) return number;
-    std::ostringstream rule;
-    rule << "must be a number from " << std::fixed << min << " to " << max;
-    complain(name, rule.str());
-    return fallback;
-  }
-
-  std::int64_t integer(const char* name, std::int64_t fallback, std::int64_t min, std::int64_t max) {
-    const auto value = text(name);
-    if (!value) return fallback;
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-    const bool isInteger = error == std::errc() && end == value->data() + value->size();
-    if (isInteger && number >= min && number <= max) return number;
-    complain(name, "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max));
-    return fallback;
-  }
-
-  void check() const {
-    if (!problems_.empty()) throw SettingsError(problems_);
-  }
-
- private:
-  void complain(const std::string& name, const std::string& rule) {
-    problems_ += (problems_.empty() ? "" : "\n") + name + ": " + rule;
-  }
-
-  const Settings::Environment& environment_;
-  std::string problems_;
-};
 
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> words;
@@ -126,13 +72,10 @@ Settings Settings::fromEnvironment() {
 }
 
 Settings Settings::from(const Environment& environment) {
-  Reader reader(environment);
-  const auto port = [&](const char* name) { return static_cast<int>(reader.integer(name, 6'379, 1, 65'535)); };
+  SettingsReader reader(environment);
   Settings settings;
-  settings.high = {reader.text("REDIS_HOST_HIGH").value_or("127.0.0.1"), port("REDIS_PORT_HIGH"),
-                   reader.text("REDIS_USERNAME_HIGH"), reader.text("REDIS_PASSWORD_HIGH")};
-  settings.low = {reader.text("REDIS_HOST_LOW").value_or("127.0.0.1"), port("REDIS_PORT_LOW"),
-                  reader.text("REDIS_USERNAME_LOW"), reader.text("REDIS_PASSWORD_LOW")};
+  settings.high = readRedisServer(reader, "HIGH");
+  settings.low = readRedisServer(reader, "LOW");
   settings.prefix = reader.text("REDIS_KEY_PREFIX", "tf", isPrefix, "must match [a-z0-9_-]{1,40}");
   settings.commandTimeout = ms(reader.integer("REDIS_TIMEOUT_MS", 2'000, 50, 60'000));
   settings.shardsPerLane = static_cast<int>(reader.integer("SHARDS_PER_LANE", 1, 1, 64));

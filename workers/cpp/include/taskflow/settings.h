@@ -8,17 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace taskflow {
+#include "taskflow/redis_server.h"
 
-/** Where one lane's Redis is. */
-struct RedisServer {
-  std::string host = "127.0.0.1";
-  int port = 6379;
-  /** Without one it is Redis's user "default". */
-  std::optional<std::string> username;
-  /** Without one nobody logs in. */
-  std::optional<std::string> password;
-};
+namespace taskflow {
 
 /** What can be set, with the names, defaults and bounds of TaskFlow's other processes (see the README's table). */
 struct Settings {
