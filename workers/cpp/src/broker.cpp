@@ -7,27 +7,45 @@ void Shard::call(std::string_view function, const std::vector<std::string_view>&
   const auto name = "tf1_" + std::string(function);
   std::vector<std::string_view> words{"FCALL", name, "1", tag};
   words.insert(words.end(), args.begin(), args.end());
-  lane.redis().send(words, lane.commandTimeout(), std::move(callback));
+  redis->send(words, lane.commandTimeout(), std::move(callback));
 }
 
-Lane::Lane(Loop& loop, std::string name, RedisServer server, const Settings& settings, QuietLog& failures)
+std::unique_ptr<RedisConnection> Shard::connect(std::function<void()> onReady) const {
+  return lane.connect(std::move(onReady), [](auto, auto) {}, route);
+}
+
+Lane::Lane(Loop& loop, std::string name, const RedisServer& server, const Settings& settings, QuietLog& failures)
     : loop_(loop),
       name_(std::move(name)),
-      server_(std::move(server)),
+      login_{server.username, server.password, server.tls ? std::make_shared<TlsContext>(*server.tls) : nullptr},
       commandTimeout_(settings.commandTimeout),
-      failures_(failures),
-      redis_(connect([this] { onReady_(); })) {
+      failures_(failures) {
+  std::vector<std::string> tags;
   for (int index = 0; index < settings.shardsPerLane; index++) {
-    const auto number = std::to_string(index);
-    shards_.push_back({name_ + ":" + number, "{" + settings.prefix + ":" + name_ + ":" + number + "}", *this});
+    tags.push_back("{" + settings.prefix + ":" + name_ + ":" + std::to_string(index) + "}");
+  }
+  std::shared_ptr<PrimaryFinder> finder;
+  if (server.kind != RedisServer::Kind::server) {
+    finder = std::make_shared<PrimaryFinder>(loop_, server, tags, login_, commandTimeout_);
+  }
+  for (std::size_t index = 0; index < tags.size(); index++) {
+    std::shared_ptr<Route> route = std::make_shared<StraightRoute>(server.addresses.front());
+    if (finder) route = finder->routeTo(tags[index]);
+    std::shared_ptr<RedisConnection> redis;
+    if (index == 0) redis = connect([this] { onReady_(); }, [](auto, auto) {}, route);
+    else if (server.kind == RedisServer::Kind::cluster) redis = connect([] {}, [](auto, auto) {}, route);
+    else redis = shards_.front().redis;
+    shards_.push_back({name_ + ":" + std::to_string(index), tags[index], *this, std::move(redis), std::move(route)});
   }
 }
 
 std::unique_ptr<RedisConnection> Lane::connect(std::function<void()> onReady,
-                                               decltype(RedisConnection::Listeners::onMessage) onMessage) {
+                                               decltype(RedisConnection::Listeners::onMessage) onMessage,
+                                               std::shared_ptr<Route> route) {
   const auto onFailure = [this](std::string_view error) { failures_.warn({{"lane", name_}, {"error", error}}); };
   return std::make_unique<RedisConnection>(
-      loop_, server_, commandTimeout_, RedisConnection::Listeners{std::move(onReady), std::move(onMessage), onFailure});
+      loop_, route ? std::move(route) : shards_.front().route, login_, commandTimeout_,
+      RedisConnection::Listeners{std::move(onReady), std::move(onMessage), onFailure});
 }
 
 Broker::Broker(Loop& loop, const Settings& settings, const Logger& logger)

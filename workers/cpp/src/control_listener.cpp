@@ -19,7 +19,7 @@ ControlListener::ControlListener(Options options)
                                         [this](auto channel, auto message) { hear(channel, message); })) {}
 
 void ControlListener::subscribe() {
-  // A command each: on a cluster, shards of a lane live on different servers.
+  // Messages of all shards reach every server of a cluster. A command each, since each is answered.
   for (const auto& shard : options_.lane.shards()) {
     connection_->send({"SUBSCRIBE", shard.controlChannel()}, options_.lane.commandTimeout(), [this](const RedisReply& reply) {
       if (reply.failed()) options_.logger.debug("the control channel was closed", {{"error", reply.error()}});

@@ -13,9 +13,26 @@
 
 namespace taskflow {
 
-RedisConnection::RedisConnection(Loop& loop, RedisServer server, Milliseconds connectTimeout, Listeners listeners)
-    : loop_(loop), server_(std::move(server)), connectTimeout_(connectTimeout), listeners_(std::move(listeners)) {
-  connect();
+namespace {
+
+/** What a server answers that is not, or no longer, the one to talk to. */
+bool saysWrongServer(const RedisReply& reply) {
+  const auto error = reply.error();
+  return error.starts_with("MOVED ") || error.starts_with("READONLY") || error.starts_with("UNBLOCKED");
+}
+
+}  // namespace
+
+RedisConnection::RedisConnection(Loop& loop, std::shared_ptr<Route> route, Login login, Milliseconds connectTimeout,
+                                 Listeners listeners)
+    : loop_(loop),
+      route_(std::move(route)),
+      login_(std::move(login)),
+      connectTimeout_(connectTimeout),
+      listeners_(std::move(listeners)) {
+  route_->follow(*this);
+  // Later: what listens may not be ready to hear yet.
+  reconnectTimer_ = loop_.after(Milliseconds(0), [this] { connect(); });
 }
 
 RedisConnection::~RedisConnection() { close(); }
@@ -30,6 +47,7 @@ void RedisConnection::send(const std::vector<std::string_view>& words, Milliseco
 
 void RedisConnection::close() {
   *isAlive_ = false;
+  route_->unfollow(*this);
   state_ = State::closed;
   pending_.clear();
   closeSocket();
@@ -37,8 +55,13 @@ void RedisConnection::close() {
 }
 
 void RedisConnection::connect() {
-  resolve(loop_.inbox(), server_.host, server_.port, [this, isAlive = isAlive_](const Resolution& resolution) {
-    if (*isAlive) connectTo(resolution);
+  route_->find([this, isAlive = isAlive_](const std::optional<RedisAddress>& address, std::string_view error) {
+    if (!*isAlive) return;
+    if (!address) return breakOff(error);
+    address_ = *address;
+    resolve(loop_.inbox(), address_.host, address_.port, [this, isAlive](const Resolution& resolution) {
+      if (*isAlive) connectTo(resolution);
+    });
   });
 }
 
@@ -67,15 +90,28 @@ void RedisConnection::onConnected() {
   if (error != 0) return breakOff(std::strerror(error));
   reader_.reset(redisReaderCreate());
   if (!reader_) throw std::bad_alloc();
-  if (server_.password) return logIn();
+  if (!login_.tls) return onSecured();
+  state_ = State::securing;
+  tls_ = std::make_unique<TlsSession>(*login_.tls, socket_, address_.host);
+  shakeHands();
+}
+
+void RedisConnection::shakeHands() {
+  const auto outcome = tls_->handshake();
+  if (outcome.status == TlsSession::Status::done) onSecured();
+  else conclude(outcome);
+}
+
+void RedisConnection::onSecured() {
+  if (login_.password) return logIn();
   becomeReady();
 }
 
 void RedisConnection::logIn() {
   state_ = State::loggingIn;
   std::vector<std::string_view> words{"AUTH"};
-  if (server_.username) words.push_back(*server_.username);
-  words.push_back(*server_.password);
+  if (login_.username) words.push_back(*login_.username);
+  words.push_back(*login_.password);
   write(words, connectTimeout_, [this](const RedisReply& reply) {
     if (reply.failed()) return breakOff(reply.error());
     becomeReady();
@@ -109,33 +145,69 @@ void RedisConnection::write(const std::vector<std::string_view>& words, Millisec
 /** What was written in the same turn goes out together. */
 void RedisConnection::onWritable() {
   if (state_ == State::connecting) return onConnected();
+  if (state_ == State::securing) return shakeHands();
   flush();
+}
+
+bool RedisConnection::wantsToWrite() const {
+  if (state_ == State::connecting) return true;
+  if (state_ == State::securing) return tls_->wantsToWrite();
+  return !out_.empty();
 }
 
 void RedisConnection::flush() {
   std::size_t sent = 0;
   while (sent < out_.size()) {
-    const auto count = ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      return breakOff(std::strerror(errno));
-    }
+    const auto count = transmit(out_.data() + sent, out_.size() - sent);
+    if (socket_ < 0) return;
+    if (count < 0) break;
     sent += static_cast<std::size_t>(count);
   }
   out_.erase(0, sent);
 }
 
+ssize_t RedisConnection::transmit(const char* bytes, std::size_t size) {
+  if (tls_) return conclude(tls_->write(bytes, size));
+  for (;;) {
+    const auto count = ::send(socket_, bytes, size, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) breakOff(std::strerror(errno));
+    return -1;
+  }
+}
+
+ssize_t RedisConnection::receive(char* bytes, std::size_t size) {
+  if (tls_) return conclude(tls_->read(bytes, size));
+  for (;;) {
+    const auto count = recv(socket_, bytes, size, 0);
+    if (count > 0) return count;
+    if (count == 0) {
+      breakOff("Redis closed the connection");
+      return -1;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) breakOff(std::strerror(errno));
+    return -1;
+  }
+}
+
+ssize_t RedisConnection::conclude(const TlsSession::Outcome& outcome) {
+  using Status = TlsSession::Status;
+  if (outcome.status == Status::done) return static_cast<ssize_t>(outcome.count);
+  if (outcome.status == Status::closed) breakOff("Redis closed the connection");
+  if (outcome.status == Status::failed) breakOff(tls_->error());
+  return -1;
+}
+
 void RedisConnection::onReadable() {
   if (state_ == State::connecting) return onConnected();
+  if (state_ == State::securing) return shakeHands();
   // All that is there: after a pause of this process, answers that came long ago must not look late.
   while (socket_ >= 0) {
     char bytes[64 * 1024];
-    const auto count = recv(socket_, bytes, sizeof bytes, 0);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (count < 0) return breakOff(std::strerror(errno));
-    if (count == 0) return breakOff("Redis closed the connection");
+    const auto count = receive(bytes, sizeof bytes);
+    if (count < 0) return;
     redisReaderFeed(reader_.get(), bytes, static_cast<std::size_t>(count));
     readReplies();
   }
@@ -162,7 +234,9 @@ void RedisConnection::handle(const redisReply& raw) {
   const auto callback = std::move(pending_.front().callback);
   pending_.pop_front();
   watchDeadline();
+  const bool isWrongServer = reply.failed() && route_->isToPrimary() && saysWrongServer(reply);
   callback(reply);
+  if (isWrongServer && isOpen()) breakOff("it is not the primary");
 }
 
 /** Answers come in order: only the first one that is missing needs to be watched. */
@@ -173,8 +247,11 @@ void RedisConnection::watchDeadline() {
   deadlineTimer_ = loop_.after(std::max(left, Milliseconds(0)), [this] { breakOff("Redis did not answer in time"); });
 }
 
-void RedisConnection::breakOff(std::string_view why) {
+void RedisConnection::breakOff(std::string_view reason) {
+  // It may be kept by what is closed now.
+  const std::string why(reason);
   closeSocket();
+  loop_.cancel(reconnectTimer_);
   state_ = State::away;
   reconnectTimer_ = loop_.after(backoff_.next(), [this] { connect(); });
   listeners_.onFailure(why);
@@ -188,6 +265,7 @@ void RedisConnection::closeSocket() {
   loop_.cancel(deadlineTimer_);
   if (socket_ < 0) return;
   loop_.unwatch(socket_);
+  tls_.reset();
   ::close(socket_);
   socket_ = -1;
   reader_.reset();

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "redis_reply.h"
 #include "resolver.h"
+#include "route.h"
 #include "taskflow/settings.h"
 
 namespace taskflow {
@@ -32,12 +33,19 @@ class RedisConnection final : private Loop::Watcher {
   };
 
   /** @param connectTimeout how long connecting may take, and logging in */
-  RedisConnection(Loop& loop, RedisServer server, Milliseconds connectTimeout, Listeners listeners);
+  RedisConnection(Loop& loop, std::shared_ptr<Route> route, Login login, Milliseconds connectTimeout, Listeners listeners);
   ~RedisConnection() override;
   RedisConnection(const RedisConnection&) = delete;
   RedisConnection& operator=(const RedisConnection&) = delete;
 
   bool isReady() const { return state_ == State::ready; }
+  /** Connected, or about to be. */
+  bool isOpen() const { return socket_ >= 0; }
+  /** The one that it is connected to, if it is open. */
+  const RedisAddress& address() const { return address_; }
+
+  /** Breaks the connection to make another one, to where the route leads by now. */
+  void leave(std::string_view why) { breakOff(why); }
 
   /**
    * Sends a command. It fails at once while Redis is away: callers decide whether to wait. One that is not answered in time
@@ -51,23 +59,30 @@ class RedisConnection final : private Loop::Watcher {
   void close();
 
  private:
-  enum class State { away, connecting, loggingIn, ready, closed };
+  enum class State { away, connecting, securing, loggingIn, ready, closed };
   struct Pending {
     Callback callback;
     Clock::time_point deadline;
   };
 
-  bool wantsToWrite() const override { return state_ == State::connecting || !out_.empty(); }
+  bool wantsToWrite() const override;
   void onReadable() override;
   void onWritable() override;
 
   void connect();
   void connectTo(const Resolution& resolution);
   void onConnected();
+  void shakeHands();
+  void onSecured();
   void logIn();
   void becomeReady();
   void write(const std::vector<std::string_view>& words, Milliseconds timeout, Callback callback);
   void flush();
+  /** @returns how many bytes went; -1 where none can go now, or after it broke the connection off */
+  ssize_t transmit(const char* bytes, std::size_t size);
+  /** The same for bytes that came. */
+  ssize_t receive(char* bytes, std::size_t size);
+  ssize_t conclude(const TlsSession::Outcome& outcome);
   void readReplies();
   void handle(const redisReply& reply);
   void watchDeadline();
@@ -79,11 +94,14 @@ class RedisConnection final : private Loop::Watcher {
   };
 
   Loop& loop_;
-  const RedisServer server_;
+  const std::shared_ptr<Route> route_;
+  const Login login_;
   const Milliseconds connectTimeout_;
   const Listeners listeners_;
   State state_ = State::away;
   int socket_ = -1;
+  RedisAddress address_;
+  std::unique_ptr<TlsSession> tls_;
   std::unique_ptr<redisReader, ReaderDeleter> reader_;
   std::string out_;
   std::deque<Pending> pending_;

@@ -15,7 +15,7 @@ constexpr Milliseconds unblockTime{1'000};
 }  // namespace
 
 WakeListener::WakeListener(Options options)
-    : options_(std::move(options)), connection_(options_.shard.lane.connect([this] { onReady(); })) {}
+    : options_(std::move(options)), connection_(options_.shard.connect([this] { onReady(); })) {}
 
 void WakeListener::onReady() {
   clientId_.clear();
@@ -65,7 +65,7 @@ void WakeListener::wakeAfter(Milliseconds wait) {
 void WakeListener::close(std::function<void()> done) {
   onClosed_ = std::move(done);
   options_.loop.cancel(timer_);
-  auto& redis = options_.shard.lane.redis();
+  auto& redis = *options_.shard.redis;
   if (!isBlocked_ || clientId_.empty() || !redis.isReady()) return finishClosing();
   timer_ = options_.loop.after(unblockTime, [this] { finishClosing(); });
   redis.send({"CLIENT", "UNBLOCK", clientId_}, unblockTime, [this](const RedisReply& reply) {

@@ -15,8 +15,8 @@ Settings read(const std::map<std::string, std::string>& variables) {
 
 TEST("settings have the defaults of the other processes") {
   const auto settings = read({{"WORKER_QUEUES", ""}});
-  expectEqual(settings.high.host, "127.0.0.1");
-  expectEqual(settings.low.port, 6'379);
+  expectEqual(settings.high.addresses.at(0).host, "127.0.0.1");
+  expectEqual(settings.low.addresses.at(0).port, 6'379);
   expectTrue(!settings.low.password && !settings.low.username, "nobody logs in");
   expectEqual(settings.queues.size(), 1u);
   expectEqual(settings.queues[0], "*");
@@ -32,8 +32,8 @@ TEST("settings are read from the environment") {
                               {"WORKER_CONCURRENCY", "3"},
                               {"HEARTBEAT_INTERVAL_SECONDS", "0.3"},
                               {"LEASE_MS", "900"}});
-  expectEqual(settings.low.host + *settings.low.username + *settings.low.password, "redis.exampleworkersecret");
-  expectEqual(settings.low.port, 7'000);
+  expectEqual(settings.low.addresses.at(0).host + *settings.low.username + *settings.low.password, "redis.exampleworkersecret");
+  expectEqual(settings.low.addresses.at(0).port, 7'000);
   expectEqual(settings.queues.at(1), "b.c-1");
   expectEqual(settings.queueLimits.size(), 1u);
   expectEqual(settings.queueLimits.at("b.c-1"), 5);
