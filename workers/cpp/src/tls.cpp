@@ -67,13 +67,15 @@ TlsSession::Outcome TlsSession::handshake() {
 TlsSession::Outcome TlsSession::read(char* bytes, std::size_t size) {
   ERR_clear_error();
   std::size_t count = 0;
-  return conclude(SSL_read_ex(ssl_.get(), bytes, size, &count), count);
+  const auto result = SSL_read_ex(ssl_.get(), bytes, size, &count);
+  return conclude(result, count);
 }
 
 TlsSession::Outcome TlsSession::write(const char* bytes, std::size_t size) {
   ERR_clear_error();
   std::size_t count = 0;
-  return conclude(SSL_write_ex(ssl_.get(), bytes, size, &count), count);
+  const auto result = SSL_write_ex(ssl_.get(), bytes, size, &count);
+  return conclude(result, count);
 }
 
 std::string TlsSession::error() const { return error_; }
