@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/local/free-port.ts';
-import { python, type WorkerKind } from '../conformance/workers.ts';
+import { cpp, python, type WorkerKind } from '../conformance/workers.ts';
 import { type Certificates, makeCertificates, tlsEnv, tlsSettings } from '../support/certificates.ts';
 import { clusterEnv } from '../support/own-redis.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
@@ -47,7 +47,7 @@ const survives = async (system: System, failOver: () => Promise<unknown>): Promi
   expect(workers).toHaveLength(1);
 };
 
-describe.each([python])('the worker in $language', { timeout: 120_000 }, (kind) => {
+describe.each([python, cpp])('the worker in $language', { timeout: 120_000 }, (kind) => {
   test('works with a server that it is told by a URL, with TLS and a password', async () => {
     const port = await freePort();
     const password = 'p@ss:w/rd';
