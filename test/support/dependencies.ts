@@ -1,11 +1,18 @@
-import { type Claim, claim, complete, fail } from '../../src/broker/calls.ts';
+import { v7 as uuidv7 } from 'uuid';
+import { expect } from 'vitest';
+import { type Claim, claim, complete, fail, missing } from '../../src/broker/calls.ts';
 import { cancelWaiting } from '../../src/tasks/cancel-waiting.ts';
+import type { SubmitInput } from '../../src/tasks/new-task.ts';
 import { resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
 import { type Factory, silent } from './factory.ts';
+import { findContradictions } from './invariants.ts';
 import type { TestApp } from './setup.ts';
 
 const WORKER = 'worker-1';
+
+/** What a task that waits for these is submitted with. */
+export const childOf = (...parents: Task[]) => ({ dependsOn: parents.map(({ id }) => id) });
 
 /** Runs tasks that wait for each other, one step at a time; no manager and no worker beside it. */
 export class Dependents {
@@ -15,6 +22,22 @@ export class Dependents {
   constructor(app: TestApp, factory: Factory) {
     this.#app = app;
     this.#factory = factory;
+  }
+
+  /** Submits a task, in a queue of its own, so that it can be claimed alone. */
+  submit(more: Partial<SubmitInput> & { ownerId?: string } = {}): Promise<Task> {
+    return this.#factory.queued({ queue: `q-${uuidv7().slice(-12)}`, ...more });
+  }
+
+  async isInBroker({ id }: Task): Promise<boolean> {
+    const shard = this.#app.broker.shardFor('NORMAL', id);
+    return (await missing(shard, {}, [{ id }])).length === 0;
+  }
+
+  /** Nothing is left to do for managers, and the tables fit together. */
+  async expectNothingLeft(): Promise<void> {
+    expect(await this.leftOver()).toEqual({ ended: 0, pending: 0 });
+    expect(await findContradictions(this.#app.database)).toEqual([]);
   }
 
   /** Does what managers do until nothing is left to do, and waits until Redis has what was set free. */

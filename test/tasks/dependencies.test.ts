@@ -1,12 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { complete, missing } from '../../src/broker/calls.ts';
-import type { SubmitInput } from '../../src/tasks/new-task.ts';
+import { complete } from '../../src/broker/calls.ts';
 import { retryTask } from '../../src/tasks/retry-tasks.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
-import { Dependents } from '../support/dependencies.ts';
+import { childOf, Dependents } from '../support/dependencies.ts';
 import { Factory } from '../support/factory.ts';
-import { findContradictions } from '../support/invariants.ts';
 import { setup, type TestApp } from '../support/setup.ts';
 
 let app: TestApp;
@@ -24,18 +22,9 @@ afterAll(async () => {
   await app.close();
 });
 
-/** In a queue of its own, so that it can be claimed alone. */
-const submit = (more: Partial<SubmitInput> & { ownerId?: string } = {}): Promise<Task> =>
-  factory.queued({ queue: `q-${uuidv7().slice(-12)}`, ...more });
-const childOf = (...parents: Task[]) => ({ dependsOn: parents.map(({ id }) => id) });
-const isInBroker = async ({ id }: Task): Promise<boolean> => {
-  const shard = app.broker.shardFor('NORMAL', id);
-  return (await missing(shard, {}, [{ id }])).length === 0;
-};
-const nothingIsLeft = async () => {
-  expect(await dependents.leftOver()).toEqual({ ended: 0, pending: 0 });
-  expect(await findContradictions(app.database)).toEqual([]);
-};
+const submit: Dependents['submit'] = (more) => dependents.submit(more);
+const isInBroker = (task: Task): Promise<boolean> => dependents.isInBroker(task);
+const nothingIsLeft = (): Promise<void> => dependents.expectNothingLeft();
 
 describe('a task that depends on others', () => {
   test('waits until all have completed, then runs with their results', async () => {

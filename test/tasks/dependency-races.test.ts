@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claim, complete } from '../../src/broker/calls.ts';
 import { type DatabaseSession, openDatabase } from '../../src/database/client.ts';
-import { type SubmitInput, toNewTask } from '../../src/tasks/new-task.ts';
+import { toNewTask } from '../../src/tasks/new-task.ts';
 import { resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
 import { takeParents } from '../../src/tasks/take-parents.ts';
@@ -34,8 +34,7 @@ afterAll(async () => {
   await app.close();
 });
 
-const submit = (more: Partial<SubmitInput> & { ownerId?: string } = {}): Promise<Task> =>
-  factory.queued({ queue: `q-${uuidv7().slice(-12)}`, ...more });
+const submit: Dependents['submit'] = (more) => dependents.submit(more);
 
 /** Managers of other processes, as far as dependencies go. */
 const withRunners = async (count: number, work: (runners: DependencyRunner[]) => Promise<void>): Promise<void> => {
