@@ -164,6 +164,8 @@ describe('logs', () => {
     await page.mouse.wheel(0, -2_000);
     const follow = page.getByRole('button', { name: 'Follow' });
     await follow.waitFor();
+    // The button appears with the first of the wheel's steps.
+    await expect.poll(() => distanceFromEnd(log), WITHIN).toBeGreaterThan(500);
     const stopped = await lastLine(log);
     await expect.poll(() => lastLine(log), WITHIN).not.toBe(stopped);
     expect(await distanceFromEnd(log)).toBeGreaterThan(500);
