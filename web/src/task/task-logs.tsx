@@ -73,16 +73,26 @@ const Lines = ({ logs, lines, isFollowing, onFollow }: LinesProps) => {
   const box = useRef<HTMLDivElement>(null);
   const lastId = lines.at(-1)?.id;
   const lastTop = useRef(0);
+  // Known at once: an effect of a line from before somebody scrolled up would take the step back.
+  const follows = useRef(isFollowing);
+  useEffect(() => {
+    follows.current = isFollowing;
+  }, [isFollowing]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it also runs when somebody wants to follow again
   useEffect(() => {
     const { current } = box;
-    if (!isFollowing || !current || !lastId) return;
+    if (!follows.current || !current || !lastId) return;
     current.scrollTop = current.scrollHeight;
     lastTop.current = current.scrollTop;
   }, [isFollowing, lastId]);
+  const follow = (wanted: boolean): void => {
+    follows.current = wanted;
+    onFollow(wanted);
+  };
   const onScroll = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }: UIEvent): void => {
     // The first step upwards counts, however small: otherwise the next line takes it back.
-    if (scrollTop < lastTop.current) onFollow(false);
-    else if (scrollHeight - scrollTop - clientHeight < NEAR_PX) onFollow(true);
+    if (scrollTop < lastTop.current) follow(false);
+    else if (scrollHeight - scrollTop - clientHeight < NEAR_PX) follow(true);
     lastTop.current = scrollTop;
   };
   return (
