@@ -143,7 +143,7 @@ payloadIndex
   });
 
 // These two go past the API: an operator's way back in where no admin is left who could log in.
-const users = program.commands.find((command) => command.name() === 'users') ?? program.command('users');
+const users = program.commands.find((command) => command.name() === 'users') as Command;
 
 for (const [name, isAdmin, meaning] of [
   ['promote', true, 'Makes a user an admin, straight in PostgreSQL: the way back in where no admin can log in.'],

@@ -1,5 +1,6 @@
 import { AUDIT_ACTIONS, type AuditAction } from '../accounts/audit-actions.ts';
 import { AUDIT_PAGE, findAuditEntries } from '../accounts/find-audit-entries.ts';
+import { toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
 
@@ -67,16 +68,11 @@ builder.queryField('auditLog', (t) =>
       const page = await services.lists.read((database) =>
         findAuditEntries(database, { ...where, actorId }, first ?? undefined, cursor),
       );
-      const edges = page.entries.map((node) => ({ cursor: node.id, node }));
-      return {
-        edges,
-        pageInfo: {
-          hasNextPage: page.hasNextPage,
-          hasPreviousPage: cursor !== undefined,
-          startCursor: edges.at(0)?.cursor ?? null,
-          endCursor: edges.at(-1)?.cursor ?? null,
-        },
-      };
+      return toConnection({
+        nodes: page.entries,
+        hasNextPage: page.hasNextPage,
+        hasPreviousPage: cursor !== undefined,
+      });
     },
   }),
 );

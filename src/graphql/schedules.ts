@@ -10,7 +10,7 @@ import type { ScheduleInput } from '../schedules/schedule-input.ts';
 import type { MissedRuns, Schedule } from '../schedules/schedule-store.ts';
 import { type ScheduleChanges, updateSchedule } from '../schedules/update-schedule.ts';
 import { decodeBackoff } from '../tasks/backoff.ts';
-import { toConnection } from '../tasks/page.ts';
+import { connectionOf, toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
 import { callerOf, requirePrincipal } from './context.ts';
@@ -114,9 +114,7 @@ builder.objectField(ScheduleType, 'runs', (t) =>
     },
     resolve: async ({ id }, page, { services }) => {
       const { runs, hasNextPage } = await findScheduleRuns(services.scheduleRuns, id, page);
-      const edges = runs.map((node) => ({ cursor: cursorOfRun(node), node }));
-      const [startCursor, endCursor] = [edges.at(0)?.cursor ?? null, edges.at(-1)?.cursor ?? null];
-      return { edges, pageInfo: { hasNextPage, hasPreviousPage: Boolean(page.after), startCursor, endCursor } };
+      return connectionOf({ nodes: runs, hasNextPage, hasPreviousPage: Boolean(page.after) }, cursorOfRun);
     },
   }),
 );

@@ -1,4 +1,5 @@
 import { readingReachOf } from '../accounts/principal.ts';
+import { toConnection } from '../tasks/page.ts';
 import { findLogs, LOG_PAGE, type LogLine, watchLogs } from '../tasks/task-logs.ts';
 import { builder } from './builder.ts';
 import { requireReader } from './context.ts';
@@ -24,15 +25,7 @@ builder.objectField(TaskType, 'logs', (t) =>
       description: `What its handlers said, in order, at most ${LOG_PAGE.max} a page. Default: the first ${LOG_PAGE.initial}.`,
       resolve: async ({ id }, page, { services }) => {
         const { lines, ...more } = await findLogs(services.database, id, page);
-        const edges = lines.map((node) => ({ cursor: node.id, node }));
-        return {
-          edges,
-          pageInfo: {
-            ...more,
-            startCursor: edges.at(0)?.cursor ?? null,
-            endCursor: edges.at(-1)?.cursor ?? null,
-          },
-        };
+        return toConnection({ nodes: lines, ...more });
       },
     },
     { name: 'TaskLogConnection', description: 'A page of log lines.' },

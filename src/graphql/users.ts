@@ -3,6 +3,7 @@ import { lockUser, setUserRole, unlockUser } from '../accounts/administer-users.
 import { findUsers, USER_PAGE, type UserPage } from '../accounts/find-users.ts';
 import { findUserAccount, type UserAccount } from '../accounts/user-store.ts';
 import type { WatchedUsers } from '../accounts/watch-accounts.ts';
+import { toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
 import { callerOf } from './context.ts';
@@ -71,11 +72,8 @@ const toWatched = ({
   after: after ? checkId(after, 'after') : undefined,
 });
 
-const toConnection = ({ users, hasNextPage }: UserPage, hasPreviousPage: boolean) => {
-  const edges = users.map((node) => ({ cursor: node.id, node }));
-  const [startCursor, endCursor] = [edges.at(0)?.cursor ?? null, edges.at(-1)?.cursor ?? null];
-  return { edges, pageInfo: { hasNextPage, hasPreviousPage, startCursor, endCursor } };
-};
+const connectionOfUsers = ({ users, hasNextPage }: UserPage, after: string | null | undefined) =>
+  toConnection({ nodes: users, hasNextPage, hasPreviousPage: Boolean(after) });
 
 builder.queryFields((t) => ({
   user: t.field({
@@ -93,7 +91,7 @@ builder.queryFields((t) => ({
     authScopes: { admin: true },
     resolve: async (_root, args, { services }) => {
       const { where, first, after } = toWatched(args);
-      return toConnection(await findUsers(services.database, where, first, after), after !== undefined);
+      return connectionOfUsers(await findUsers(services.database, where, first, after), after);
     },
   }),
 }));
@@ -106,7 +104,7 @@ builder.subscriptionField('usersUpdated', (t) =>
     args: UserArguments,
     authScopes: { admin: true },
     subscribe: (_root, args, { services }) => services.userListWatcher.watchUsers(toWatched(args)),
-    resolve: (page, { after }) => toConnection(page, Boolean(after)),
+    resolve: (page, { after }) => connectionOfUsers(page, after),
   }),
 );
 

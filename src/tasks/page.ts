@@ -25,7 +25,7 @@ export interface PageSpan {
 }
 
 export interface Page<T> {
-  /** Newest first. */
+  /** Newest first, but for log lines. */
   nodes: T[];
   hasNextPage: boolean;
   hasPreviousPage: boolean;
@@ -62,8 +62,11 @@ export const readPage = async <T>(
 };
 
 /** A page as a Relay connection. */
-export const toConnection = <T extends { id: string }>({ nodes, hasNextPage, hasPreviousPage }: Page<T>) => {
-  const edges = nodes.map((node) => ({ cursor: cursorOf(node), node }));
+export const toConnection = <T extends { id: string }>(page: Page<T>) => connectionOf(page, cursorOf);
+
+/** As `toConnection`, of rows that have another cursor than their id. */
+export const connectionOf = <T>({ nodes, hasNextPage, hasPreviousPage }: Page<T>, cursor: (node: T) => string) => {
+  const edges = nodes.map((node) => ({ cursor: cursor(node), node }));
   const startCursor = edges.at(0)?.cursor ?? null;
   const endCursor = edges.at(-1)?.cursor ?? null;
   return { edges, pageInfo: { hasNextPage, hasPreviousPage, startCursor, endCursor } };
