@@ -15,7 +15,7 @@ afterAll(() => dashboard[Symbol.asyncDispose]());
 describe('the form to submit a task', () => {
   test('is made of what its type takes, and shows what becomes of the task without a reload', async () => {
     const page = await dashboard.newUser();
-    await page.getByRole('link', { name: 'Submit' }).click();
+    await page.getByRole('link', { name: 'Submit', exact: true }).click();
     await page.getByLabel('Task type').selectOption('sleep');
     await page.getByRole('spinbutton', { name: /^ms/ }).fill('1500');
     await page.getByText('Options').click();
