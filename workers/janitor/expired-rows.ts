@@ -10,6 +10,11 @@ export const BATCH = 1_000;
  */
 export interface ExpiredRows {
   count: string;
+  /**
+   * Locks the rows of a batch and returns their ids. Where it is given, it takes the parameters, and `sweep`, in the same
+   * transaction, an array of these ids: for tables with partitions (docs/decisions/row-locks-apart.md).
+   */
+  take?: string;
   sweep: string;
   /** Undefined when the settings keep these rows for ever. */
   values: (limits: Limits) => unknown[] | undefined;
@@ -73,7 +78,8 @@ const STRAY_TASKS = `tasks_default WHERE finished_at IS NOT NULL
  */
 export const strayTasksToDelete = (daily: readonly { name: string; key: string }[]): ExpiredRows => ({
   count: `SELECT count(*) FROM ${STRAY_TASKS}`,
-  sweep: `WITH old AS MATERIALIZED (SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+  take: `SELECT id FROM ${STRAY_TASKS} ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED`,
+  sweep: `WITH old AS (SELECT unnest($1::uuid[]) AS id)
       ${[{ name: 'dead_letters', key: 'task_id' }, ...daily.filter(({ name }) => name !== 'tasks')]
         .map(({ name, key }) => `, of_${name} AS (DELETE FROM ${name} d USING old WHERE d.${key} = old.id)`)
         .join('\n      ')}
@@ -163,10 +169,31 @@ export const sweepRows = async (session: Session, rows: ExpiredRows, limits: Lim
   let total = 0;
   let changed: number;
   do {
-    changed = await session.change(rows.sweep, [...values, BATCH]);
+    changed = rows.take
+      ? await sweepTaken(session, rows.take, rows.sweep, [...values, BATCH])
+      : await session.change(rows.sweep, [...values, BATCH]);
     total += changed;
   } while (changed === BATCH);
   return total;
+};
+
+const sweepTaken = async (
+  session: Session,
+  take: string,
+  sweep: string,
+  values: readonly unknown[],
+): Promise<number> => {
+  await session.query('BEGIN');
+  try {
+    const taken = await session.query<{ id: string }>(take, values);
+    const changed = await session.change(sweep, [taken.map(({ id }) => id)]);
+    await session.query('COMMIT');
+    return changed;
+  } catch (error) {
+    // Nothing to roll back where the connection is gone, or the janitor is told to end: its transaction ends with it.
+    await session.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
 };
 
 /** @returns how many rows `sweepRows` would sweep */

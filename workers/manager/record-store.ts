@@ -165,7 +165,8 @@ const noteEndedParents = (transitions: readonly StreamedTransition[]) =>
  * Times are sent as ms: to read ISO texts took PostgreSQL a sixteenth of the whole statement.
  *
  * The range of the ids leaves out the other days' partitions. It stands in subqueries, which hide its values from the
- * planner: with stale statistics it took the range for empty, and compared each task with each transition of the batch.
+ * planner: with stale statistics it took the range for empty, and compared each task with each transition of the batch. So partitions
+ * are left out as the statement runs, and no rows may be locked before that but by `taskflow_leads` (docs/decisions/row-locks-apart.md).
  */
 export const recordingOf = ({ shardId, term }: Term, transitions: readonly StreamedTransition[]): Prisma.Sql => {
   const states = finalStates(transitions);
@@ -175,9 +176,7 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
   const parents = noteEndedParents(transitions);
   const sorted = ids.toSorted();
   return Prisma.sql`
-    WITH fence AS MATERIALIZED (
-      SELECT 1 FROM shards WHERE id = ${shardId} AND term = ${term} FOR SHARE
-    ), updated AS (
+    WITH updated AS (
       UPDATE tasks t SET status = n.status, seq = n.seq, attempt = n.attempt, worker_id = n.worker_id,
         started_at = coalesce(to_timestamp(n.started_at / 1000), t.started_at), finished_at = to_timestamp(n.finished_at / 1000), result = n.result::json ${rare.sets}
       FROM unnest(${plainArray(ids, (id) => id)}::uuid[], ${plainArray(states, ({ previousSeq }) => previousSeq)}::int[],
@@ -189,7 +188,7 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
         ${textArray(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays})
         AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
       WHERE t.id = n.id AND t.id >= (SELECT ${sorted[0]}::uuid) AND t.id <= (SELECT ${sorted.at(-1)}::uuid) AND t.seq = n.previous_seq AND t.finished_at IS NULL
-        AND (SELECT count(*) FROM fence) = 1
+        AND (SELECT taskflow_leads(${shardId}, ${term}))
       RETURNING t.id, t.seq, t.status, t.has_dependents AND t.finished_at IS NOT NULL AS is_ended_parent
     ), locked AS (
       SELECT f.owner_id, c.n FROM owner_feeds f
@@ -275,9 +274,9 @@ export const recordWhatContinues = async (
   transitions: readonly StreamedTransition[],
 ): Promise<Recorded> =>
   database.$transaction(async (transaction) => {
-    const [led] = await transaction.$queryRaw<unknown[]>`
-      SELECT 1 FROM shards WHERE id = ${term.shardId} AND term = ${term.term} FOR SHARE`;
-    if (!led) throw new TermOverError(`another manager leads shard ${term.shardId}`);
+    const [fence] = await transaction.$queryRaw<[{ leads: boolean }]>`
+      SELECT taskflow_leads(${term.shardId}, ${term.term}) AS leads`;
+    if (!fence.leads) throw new TermOverError(`another manager leads shard ${term.shardId}`);
     const valid = transitions.map(withValidData);
     const ids = [...new Set(valid.map(({ taskId }) => taskId))].sort();
     const tasks = await transaction.$queryRaw<{ id: string; seq: number; status: TaskStatus }[]>`
