@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { deleteEnded } from '../../src/operations/delete-tasks.ts';
+import { resetEnded } from '../../src/tasks/requeue-store.ts';
 import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll, recordWhatContinues, type Term } from '../../workers/manager/record-store.ts';
 import { Factory } from '../support/factory.ts';
@@ -74,4 +75,12 @@ test('ended tasks are deleted although one of them changes meanwhile', async () 
   const remove = () => app.database.$transaction((transaction) => deleteEnded(transaction, ids));
   expect(await whileSomebodyChanges(CHANGES.task, ids[0] as string, remove)).toBe(5);
   expect(await app.database.taskEvent.count({ where: { ownerId } })).toBe(0);
+});
+
+test('ended tasks are put back although one of them changes meanwhile', async () => {
+  const ownerId = await factory.owner();
+  const ids = await makeEndedTasks(app, { ownerId, count: 5, status: 'FAILED' });
+  const reset = () => app.database.$transaction((transaction) => resetEnded(transaction, ownerId, ids));
+  expect(await whileSomebodyChanges(CHANGES.task, ids[0] as string, reset)).toHaveLength(5);
+  expect(await app.database.task.count({ where: { ownerId, status: 'QUEUED' } })).toBe(5);
 });
