@@ -1,29 +1,19 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import type { Mailbox } from '../realtime/mailbox.ts';
-import { StateWatcher } from '../realtime/state-watcher.ts';
+import { everySecond, StateWatcher } from '../realtime/state-watcher.ts';
 import { type ApiKey, findApiKeys } from './api-key-store.ts';
 import { findUsers, type UserPage, type UserWhere } from './find-users.ts';
 import { findSessions, type LoginSession } from './session-store.ts';
 
-/** How often lists are read while somebody watches, in ms: uses are noted now and then, and keys and logins expire, without a signal. */
-const REFRESH_MS = 1_000;
-
-const everySecond = (what: string, logger: Logger) => ({
-  listen: async () => undefined,
-  refreshMs: REFRESH_MS,
-  what,
-  logger,
-});
-
-/** Hands the logins of a user, by the user's id, to this node's subscribers. */
+/** Hands the logins of a user, by the user's id, to this node's subscribers. Uses are noted, and logins expire, without a signal. */
 export class SessionWatcher extends StateWatcher<LoginSession[]> {
   constructor(database: Database, logger: Logger) {
     super({ read: (userId) => findSessions(database, userId), ...everySecond("a user's logins", logger) });
   }
 }
 
-/** Hands the API keys of a user, by the user's id, to this node's subscribers. */
+/** Hands the API keys of a user, by the user's id, to this node's subscribers. They too expire without a signal. */
 export class ApiKeyWatcher extends StateWatcher<ApiKey[]> {
   constructor(database: Database, logger: Logger) {
     super({ read: (userId) => findApiKeys(database, userId), ...everySecond("a user's API keys", logger) });

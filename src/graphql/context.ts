@@ -13,6 +13,7 @@ import type { ApiKeyScope } from '../database/generated/client/client.ts';
 import type { ListReader } from '../database/replica.ts';
 import { TaskFlowError } from '../errors.ts';
 import type { FlowLoaders } from '../flows/flow-loaders.ts';
+import type { FlowListWatcher } from '../flows/watch-flows.ts';
 import type { OperationWatcher } from '../operations/watch-operations.ts';
 import type { QueueAges, QueueServices } from '../queues/find-queues.ts';
 import type { QueueListWatcher, QueueWatcher } from '../queues/watch-queues.ts';
@@ -55,6 +56,7 @@ export interface Services
   userListWatcher: UserListWatcher;
   sessionWatcher: SessionWatcher;
   apiKeyWatcher: ApiKeyWatcher;
+  flowListWatcher: FlowListWatcher;
   statisticsWatcher: StatisticsWatcher;
   workWatcher: WorkWatcher;
   logger: Logger;

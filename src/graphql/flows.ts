@@ -4,6 +4,7 @@ import { createFlow } from '../flows/create-flow.ts';
 import { FLOW_PAGE, findFlow, findFlows } from '../flows/find-flows.ts';
 import type { FlowCounts } from '../flows/flow-loaders.ts';
 import type { Flow, FlowTask } from '../flows/flow-store.ts';
+import type { CountedFlow } from '../flows/watch-flows.ts';
 import { toConnection } from '../tasks/page.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
@@ -42,7 +43,7 @@ const FlowTaskType = builder.objectRef<FlowTask>('FlowTask').implement({
   }),
 });
 
-const FlowType = builder.objectRef<Flow>('Flow').implement({
+const FlowType = builder.objectRef<Flow | CountedFlow>('Flow').implement({
   description: 'Tasks that were submitted together, some of which wait for others.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUIDv7: later flows have greater ids.' }),
@@ -51,7 +52,8 @@ const FlowType = builder.objectRef<Flow>('Flow').implement({
     counts: t.field({
       type: FlowCountsType,
       description: 'How many of its tasks stand where.',
-      resolve: ({ id }, _args, { services }) => services.flowLoaders.countsOfFlow.load(id),
+      resolve: (flow, _args, { services }) =>
+        'counts' in flow ? flow.counts : services.flowLoaders.countsOfFlow.load(flow.id),
     }),
     tasks: t.field({
       type: [FlowTaskType],
@@ -74,6 +76,11 @@ builder.objectField(TaskType, 'flow', (t) =>
   }),
 );
 
+const FlowConnection = builder.connectionObject(
+  { type: FlowType, name: 'FlowConnection', description: 'A page of flows.' },
+  { name: 'FlowEdge', description: 'A flow with its place among the others.' },
+);
+
 builder.queryFields((t) => ({
   flow: t.field({
     type: FlowType,
@@ -94,10 +101,22 @@ builder.queryFields((t) => ({
         return toConnection(await context.services.lists.read((database) => findFlows(database, reach, page)));
       },
     },
-    { name: 'FlowConnection', description: 'A page of flows.' },
-    { name: 'FlowEdge', description: 'A flow with its place among the others.' },
+    FlowConnection,
   ),
 }));
+
+builder.subscriptionField('flowsUpdated', (t) =>
+  t.field({
+    type: FlowConnection,
+    description:
+      'A page of flows, as `flows` gives it: now, then whenever there are others on it or their counts have changed, at most once a second. Which of their tasks has gone on, taskChanges says.',
+    args: t.arg.connectionArgs(),
+    authScopes: { apiKey: 'TASKS_READ' },
+    subscribe: (_root, page, context) =>
+      context.services.flowListWatcher.watchFlows(reachOf(requirePrincipal(context)), page),
+    resolve: (page) => toConnection(page),
+  }),
+);
 
 const FlowTaskInputType = builder.inputType('FlowTaskInput', {
   description:

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { RealtimeRouter } from '../realtime/router.ts';
-import { StateWatcher } from '../realtime/state-watcher.ts';
+import { everySecond, StateWatcher } from '../realtime/state-watcher.ts';
 import { findQueuesWithAges, type Queue, type QueueServices, readQueue } from './find-queues.ts';
 
 /** How often counts are read without a signal, in ms: a day's counts run out. */
@@ -19,21 +19,12 @@ export class QueueWatcher extends StateWatcher<Queue> {
   }
 }
 
-/** How often the list is read while somebody watches, in ms: queues come and go, and tasks grow old, without a signal. */
-const LIST_REFRESH_MS = 1_000;
-
 /** The only key there is. */
 export const ALL_QUEUES = '*';
 
-/** Hands the list of queues to this node's subscribers. */
+/** Hands the list of queues to this node's subscribers. Queues come and go, and tasks grow old, without a signal. */
 export class QueueListWatcher extends StateWatcher<Queue[]> {
   constructor(services: QueueServices, logger: Logger) {
-    super({
-      read: () => findQueuesWithAges(services),
-      listen: async () => undefined,
-      refreshMs: LIST_REFRESH_MS,
-      what: 'the list of queues',
-      logger,
-    });
+    super({ read: () => findQueuesWithAges(services), ...everySecond('the list of queues', logger) });
   }
 }

@@ -6,6 +6,8 @@ import { Mailbox } from './mailbox.ts';
 const MIN_INTERVAL_MS = 250;
 /** States that may wait for one subscriber; only the newest are of use. */
 const BUFFER = 100;
+/** How often what nobody signals is looked at, in ms. */
+const LOOK_MS = 1_000;
 
 export interface StateWatcherOptions<T> {
   /** What a key stands for, as it is now. */
@@ -18,6 +20,17 @@ export interface StateWatcherOptions<T> {
   what: string;
   logger: Logger;
 }
+
+/** For what changes without a signal: while somebody watches it, it is read every second, once for all who do. */
+export const everySecond = (
+  what: string,
+  logger: Logger,
+): Pick<StateWatcherOptions<unknown>, 'listen' | 'refreshMs' | 'what' | 'logger'> => ({
+  listen: async () => undefined,
+  refreshMs: LOOK_MS,
+  what,
+  logger,
+});
 
 interface Watched<T> {
   key: string;

@@ -17,6 +17,7 @@ import { openConfiguredDatabase } from '../database/client.ts';
 import { openListReader } from '../database/replica.ts';
 import { TaskFlowError } from '../errors.ts';
 import { createFlowLoaders } from '../flows/flow-loaders.ts';
+import { FlowListWatcher } from '../flows/watch-flows.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import { OperationWatcher } from '../operations/watch-operations.ts';
@@ -82,6 +83,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const userListWatcher = new UserListWatcher(database, logger);
   const sessionWatcher = new SessionWatcher(database, logger);
   const apiKeyWatcher = new ApiKeyWatcher(database, logger);
+  const flowLoaders = createFlowLoaders(database);
+  const flowListWatcher = new FlowListWatcher(database, flowLoaders, logger);
   const statisticsWatcher = new StatisticsWatcher({ database, broker }, router, logger);
   const workWatcher = new WorkWatcher(broker, logger);
   return {
@@ -123,6 +126,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     userListWatcher,
     sessionWatcher,
     apiKeyWatcher,
+    flowListWatcher,
     statisticsWatcher,
     workWatcher,
     maxResultBytes: config.MAX_RESULT_BYTES,
@@ -143,7 +147,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     loaders: createTaskLoaders(database),
     scheduleRuns: createScheduleRuns(database),
     waitReasons: createWaitReasons(broker, logger),
-    flowLoaders: createFlowLoaders(database),
+    flowLoaders,
     endSubscriptions: async () => {
       const reason = new TaskFlowError('UNAVAILABLE', 'This server is shutting down; subscribe again.');
       const watchers = [
@@ -154,6 +158,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
         userListWatcher,
         sessionWatcher,
         apiKeyWatcher,
+        flowListWatcher,
         statisticsWatcher,
         workWatcher,
       ];

@@ -200,6 +200,13 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     expect((await planner.call(query)).data.flows.edges).toEqual([{ node: { id: flowId } }]);
     expect((await owner.call(query)).data.flows.edges).toEqual([]);
   },
+  flowsUpdated: async () => {
+    const query = 'subscription { flowsUpdated { edges { node { id } } } }';
+    const own = await subscribe(app.yoga, planner.headers, query);
+    expect(await own.take(1)).toEqual([{ edges: [{ node: { id: flowId } }] }]);
+    const others = await subscribe(app.yoga, owner.headers, query);
+    expect(await others.take(1)).toEqual([{ edges: [] }]);
+  },
   schedule: async () => {
     expect((await stranger.call(`{ schedule(id: "${scheduleId}") { id } }`)).data).toEqual({ schedule: null });
     expect((await owner.call(`{ schedule(id: "${scheduleId}") { id } }`)).data.schedule).toEqual({ id: scheduleId });

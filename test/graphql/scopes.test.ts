@@ -37,6 +37,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   queue: ['{ queue(name: "x") { name } }', 'any'],
   flow: [`{ flow(id: "${ID}") { id } }`, 'TASKS_READ'],
   flows: ['{ flows { edges { cursor } } }', 'TASKS_READ'],
+  flowsUpdated: ['subscription { flowsUpdated { edges { cursor } } }', 'TASKS_READ'],
   createFlow: ['mutation { createFlow(input: { name: "x", tasks: [] }) { id } }', 'TASKS_WRITE'],
   schedule: [`{ schedule(id: "${ID}") { id } }`, 'TASKS_READ'],
   schedules: ['{ schedules { edges { cursor } } }', 'TASKS_READ'],

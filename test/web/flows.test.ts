@@ -186,6 +186,30 @@ test('there are no flows at first, and none of others', async () => {
   await expectAccessible(other);
 });
 
+test('the list is live: new flows, and how their tasks stand, show in two browsers without a reload', async () => {
+  const page = await dashboard.newUser();
+  await page.goto('/flows');
+  await page.getByText('No flows yet').waitFor();
+  const other = await openSecondBrowser(dashboard, page, '/flows');
+  await other.getByText('No flows yet').waitFor();
+  const id = await submitFlow(page, 'as it goes', fetchBooks);
+  const counts = (each: Page) => each.getByRole('list', { name: 'How the tasks of as it goes stand' });
+  for (const each of [page, other])
+    await counts(each)
+      .filter({ hasText: /3 Waiting1 Queued/ })
+      .waitFor();
+
+  const { graphql } = await visitorOf(dashboard, page);
+  await graphql('mutation { cancelTasks(where: { type: ["sleep"] }) { id } }');
+  for (const each of [page, other])
+    await counts(each)
+      .filter({ hasText: /^4 Cancelled$/ })
+      .waitFor();
+  await other.getByRole('link', { name: 'as it goes' }).click();
+  await other.waitForURL(`**/flows/${id}`);
+  expect(dashboard.faults()).toEqual([]);
+});
+
 test('the flows fit a phone', async () => {
   const page = await dashboard.newUser({ viewport: { width: 360, height: 740 } });
   const id = await submitFlow(page, 'on the phone', fetchBooks);

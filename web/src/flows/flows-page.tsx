@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useFreshQuery } from '../live/use-fresh-query.ts';
+import { useSubscription } from 'urql';
 import type { TaskStatus } from '../schema.generated.ts';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
@@ -8,10 +8,10 @@ import { Page, Panel } from '../ui/page.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { StatusBadge } from '../ui/status-badge.tsx';
 import { RelativeTime } from '../ui/time.tsx';
-import { FlowsDocument, type FlowsQuery } from './flows.generated.ts';
+import { FlowsUpdatedDocument, type FlowsUpdatedSubscription } from './flows.generated.ts';
 import styles from './flows.module.css';
 
-type Flow = FlowsQuery['flows']['edges'][number]['node'];
+type Flow = FlowsUpdatedSubscription['flowsUpdated']['edges'][number]['node'];
 
 const EXAMPLE = `mutation {
   createFlow(input: {
@@ -33,12 +33,12 @@ export const FlowsPage = () => (
   </Page>
 );
 
-/** A page of the list, and those after it, once they are asked for. */
+/** A page of the list, live, and those after it, once they are asked for. */
 const Part = ({ after }: { after: string | null }) => {
-  const [{ data, error }, refresh] = useFreshQuery({ query: FlowsDocument, variables: { after } });
+  const [{ data, error }] = useSubscription({ query: FlowsUpdatedDocument, variables: { after } });
   const [hasMore, setHasMore] = useState(false);
-  if (!data) return <li>{error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />}</li>;
-  const { edges, pageInfo } = data.flows;
+  if (!data) return <li>{error ? <ErrorState error={error} /> : <Loading />}</li>;
+  const { edges, pageInfo } = data.flowsUpdated;
   if (after === null && edges.length === 0) {
     return (
       <li>
