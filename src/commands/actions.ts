@@ -98,7 +98,8 @@ const actOnEach = async (
   ids: readonly string[],
 ): Promise<void> => {
   let refusal: ApiError | undefined;
-  for (const id of ids) {
+  // Ids go by age, so parents are put back before tasks that are to wait for them.
+  for (const id of ids.toSorted()) {
     try {
       const { task } = await request<{ task: { id: string; status: string } }>(mutation, { id, reason });
       output.json(task);

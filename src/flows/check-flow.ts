@@ -21,9 +21,10 @@ const TASK_NAME = /^[A-Za-z0-9._:-]{1,64}$/;
 /**
  * Checks the form of a flow: its names, and that its tasks do not wait for each other in a circle.
  *
+ * @returns the places of its tasks in an order in which each comes after those that it waits for
  * @throws TaskFlowError BAD_USER_INPUT, which names the field, and for a circle the way around it: "a → b → a"
  */
-export const checkFlow = ({ name, tasks }: FlowInput): void => {
+export const checkFlow = ({ name, tasks }: FlowInput): number[] => {
   if (name.length === 0 || name.length > MAX_NAME_LENGTH || name.includes('\0') || !name.isWellFormed()) {
     const message = `input.name must have 1 to ${MAX_NAME_LENGTH} characters, without NUL or half of a surrogate pair.`;
     throw badInput('input.name', message, MAX_NAME_LENGTH);
@@ -35,7 +36,7 @@ export const checkFlow = ({ name, tasks }: FlowInput): void => {
   }
   const places = checkNames(tasks);
   tasks.forEach((task, place) => void checkParents(task, place, places));
-  refuseCircle(tasks, places);
+  return orderByParents(tasks, places);
 };
 
 /** @returns the place of each name */
@@ -63,7 +64,7 @@ const checkParents = ({ dependsOn }: FlowTaskInput, place: number, places: Reado
 };
 
 /** Goes along what tasks wait for, depth first; whoever meets a task that it is on the way from has found a circle. */
-const refuseCircle = (tasks: readonly FlowTaskInput[], places: ReadonlyMap<string, number>): void => {
+const orderByParents = (tasks: readonly FlowTaskInput[], places: ReadonlyMap<string, number>): number[] => {
   const done = new Set<string>();
   const way: string[] = [];
   const isOnWay = new Set<string>();
@@ -78,6 +79,7 @@ const refuseCircle = (tasks: readonly FlowTaskInput[], places: ReadonlyMap<strin
     done.add(name);
   };
   for (const { name } of tasks) visit(name);
+  return [...done].map((name) => places.get(name) ?? 0);
 };
 
 const circle = (names: readonly string[], places: ReadonlyMap<string, number>) => {

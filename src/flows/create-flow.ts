@@ -20,13 +20,16 @@ const create = async (
   ownerId: string,
   input: FlowInput,
 ): Promise<Flow> => {
-  checkFlow(input);
+  const order = checkFlow(input);
   await taskRules.prepare(new Set(input.tasks.map(({ type }) => type)));
   const flow = { id: newId(), ownerId, name: input.name };
   const tasks = connect(
     input.tasks,
-    input.tasks.map(({ name: _name, ...task }, place) =>
-      toNewTask(ownerId, { ...task, dependsOn: null }, `input.tasks.${place}`, taskRules),
+    withIdsInOrder(
+      input.tasks.map(({ name: _name, ...task }, place) =>
+        toNewTask(ownerId, { ...task, dependsOn: null }, `input.tasks.${place}`, taskRules),
+      ),
+      order,
     ),
   );
   checkDependencyCount(tasks, 'input.tasks');
@@ -44,6 +47,13 @@ const create = async (
   });
   afterCommit();
   return { ...flow, createdAt: at };
+};
+
+/** Gives parents earlier ids than those that wait for them: what goes along the ids, some at a time, then comes to them first. */
+const withIdsInOrder = (tasks: readonly NewTask[], order: readonly number[]): NewTask[] => {
+  const ids = tasks.map(({ id }) => id).sort();
+  const idOf = new Map(order.map((place, i) => [place, ids[i] as string]));
+  return tasks.map((task, place) => ({ ...task, id: idOf.get(place) ?? task.id }));
 };
 
 /** Gives each task the ids of those that it waits for. */

@@ -25,7 +25,8 @@ builder.mutationFields((t) => ({
   }),
   retryTask: t.field({
     type: TaskType,
-    description: 'Puts a FAILED or CANCELLED task back, with its attempts counted anew.',
+    description:
+      'Puts a FAILED or CANCELLED task back, with its attempts counted anew. It is WAITING again for those of its parents that have not ended; those that failed or were cancelled do not hold it up.',
     args: { id: t.arg.id({ required: true, description: 'Which task.' }) },
     authScopes: { apiKey: 'TASKS_WRITE' },
     resolve: async (_root, { id }, context) => {

@@ -66,8 +66,8 @@ export const scanTasks = async (session: DatabaseSession, scan: Scan): Promise<F
 /** What retried tasks may have together, in bytes of their payloads and of their parents' results: all pass through here. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Of a row of `tasks` that was cancelled while it waited for others: what it may be told of them. */
-const UNTOLD_BYTES = Prisma.sql`(
+/** Of a row of `tasks` that waited for others: what it may be told of them. */
+const TOLD_BYTES = Prisma.sql`(
   SELECT least(coalesce(sum(octet_length(coalesce(p.result, p.error)::text)), 0), ${MAX_OUTCOME_BYTES})
   FROM task_dependencies d JOIN tasks p ON p.id = d.parent_id WHERE d.child_id = tasks.id)`;
 
@@ -75,7 +75,7 @@ const UNTOLD_BYTES = Prisma.sql`(
 export const countFitting = async (session: DatabaseSession, ids: readonly string[]): Promise<number> => {
   const [row] = await session.$queryRaw<[{ count: number }]>`
     SELECT count(*)::int AS count FROM (
-      SELECT sum(octet_length(payload::text) + coalesce(octet_length(parent_results::text), ${UNTOLD_BYTES})) OVER (ORDER BY id) AS bytes
+      SELECT sum(octet_length(payload::text) + greatest(octet_length(parent_results::text), ${TOLD_BYTES})) OVER (ORDER BY id) AS bytes
       FROM tasks
       WHERE id = ANY(${plainArray(ids, (id) => id)}::uuid[]) AND id BETWEEN ${ids[0]}::uuid AND ${ids.at(-1)}::uuid
     ) AS sums WHERE bytes <= ${MAX_BYTES}`;

@@ -85,14 +85,16 @@ const dryStep = async (transaction: Transaction, scan: Scan): Promise<Step> => {
 const act = async (
   { broker, taskWriter }: StepServices,
   { transaction, epochs }: StepTransaction,
-  { kind, ownerId }: Operation,
+  { kind, ownerId, createdAt }: Operation,
   ids: readonly string[],
 ): Promise<{ done: number; afterCommit: () => void }> => {
   const nothing = () => {};
   if (ids.length === 0) return { done: 0, afterCommit: nothing };
   if (kind === 'DELETE') return { done: await deleteEnded(transaction, ids), afterCommit: nothing };
   requireRedis(broker);
-  const retried = await retryWithin(transaction, taskWriter, ownerId ?? undefined, ids, epochs, { waits: true });
+  const retried = await retryWithin(transaction, taskWriter, ownerId ?? undefined, ids, epochs, {
+    endedSince: createdAt,
+  });
   return { done: retried.ids.length, afterCommit: retried.afterCommit };
 };
 

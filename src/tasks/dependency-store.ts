@@ -22,8 +22,11 @@ export interface ParentState {
   seq: number;
 }
 
+/** `whileBusy` tries parents that are being written again after so many ms: a recorder holds them for a few. */
+export const PARENTS_BUSY = { attempts: 300, pauseMs: { min: 2, max: 30 } };
+
 /**
- * Locks tasks that a new one is to wait for, so that none of them can end before it is known that something waits. Those of
+ * Locks tasks that another one is to wait for, so that none of them can end before it is known that something waits. Those of
  * other owners are left out. It does not wait for locks: whoever records holds many of them, in no order.
  *
  * @param ownerId undefined for anybody's
@@ -82,6 +85,14 @@ export interface EndedParent {
   seq: number;
   status: TaskStatus;
 }
+
+const insertEndedParents = async (session: DatabaseSession, ended: readonly ParentState[]): Promise<void> => {
+  if (ended.length === 0) return;
+  await session.$executeRaw`
+    INSERT INTO ended_parents (task_id, seq, status)
+    SELECT * FROM unnest(${plainArray(ended, ({ id }) => id)}::uuid[], ${plainArray(ended, ({ seq }) => seq)}::int[],
+      ${plainArray(ended, ({ status }) => status)}::task_status[])`;
+};
 
 /** Takes entries, the oldest first, for the rest of the transaction. Those that another one holds are left out. */
 export const claimEndedParents = (session: DatabaseSession, limit: number): Promise<EndedParent[]> =>
@@ -220,39 +231,50 @@ export const readOutcomes = async (
   return new Map(rows.map((row) => [row.id, row]));
 };
 
-/** What these tasks depend on and what has not ended. */
-export const findLiveParents = (
+/**
+ * What these tasks depend on and what has not ended.
+ *
+ * @param endedSince those are found as well that did not complete since then, and whose children do not want to run then
+ */
+export const findOpenParents = (
   session: DatabaseSession,
   childIds: readonly string[],
+  endedSince?: Date,
 ): Promise<PendingDependency[]> => {
   const sorted = childIds.toSorted();
+  const hasEndedSince = endedSince
+    ? Prisma.sql`OR (p.finished_at > ${endedSince.toISOString()}::timestamptz AND p.status <> 'COMPLETED' AND d.on_failure = 'CANCEL')`
+    : Prisma.empty;
   return session.$queryRaw<PendingDependency[]>`
     SELECT d.child_id AS "childId", d.parent_id AS "parentId"
     FROM task_dependencies d JOIN tasks p ON p.id = d.parent_id
     WHERE d.child_id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND d.child_id >= ${sorted[0]}::uuid AND d.child_id <= ${sorted.at(-1)}::uuid
-      AND p.finished_at IS NULL`;
+      AND (p.finished_at IS NULL ${hasEndedSince})`;
 };
 
 /**
  * Lets tasks that were just put back wait again: for those of these dependencies whose parents' rows are locked. What else
  * they depend on counts as it stands now. It does not wait for locks: managers hold some while they note ends.
  *
- * @param live with the parent's present seq: earlier ends do not count
+ * @param open with the parent's present seq: earlier ends do not count
+ * @param ended those of the parents that have ended already: the managers will find them
  * @throws lock_not_available (55P03)
  */
 export const waitAgain = async (
   session: DatabaseSession,
-  live: readonly (PendingDependency & { parentSeq: number })[],
+  open: readonly (PendingDependency & { parentSeq: number })[],
+  ended: readonly ParentState[],
 ): Promise<void> => {
-  const sorted = [...new Set(live.map(({ childId }) => childId))].sort();
+  const sorted = [...new Set(open.map(({ childId }) => childId))].sort();
   const children = Prisma.sql`${plainArray(sorted, (id) => id)}::uuid[]`;
   await session.$queryRaw`
     SELECT FROM pending_dependencies WHERE child_id = ANY(${children}) ORDER BY parent_id, child_id FOR UPDATE NOWAIT`;
+  await insertEndedParents(session, ended);
   await session.$executeRaw`DELETE FROM pending_dependencies WHERE child_id = ANY(${children})`;
   await session.$executeRaw`
     INSERT INTO pending_dependencies (parent_id, child_id, parent_seq)
-    SELECT * FROM unnest(${plainArray(live, ({ parentId }) => parentId)}::uuid[], ${plainArray(live, ({ childId }) => childId)}::uuid[],
-      ${plainArray(live, ({ parentSeq }) => parentSeq)}::int[])`;
+    SELECT * FROM unnest(${plainArray(open, ({ parentId }) => parentId)}::uuid[], ${plainArray(open, ({ childId }) => childId)}::uuid[],
+      ${plainArray(open, ({ parentSeq }) => parentSeq)}::int[])`;
   await session.$executeRaw`
     UPDATE task_dependencies d SET status = (
       SELECT CASE WHEN p.parent_id IS NOT NULL THEN NULL ELSE coalesce(t.status, d.status) END

@@ -16,7 +16,6 @@ interface RequeuedRow {
   seq: number;
   parents: string | null;
   traceparent: string | null;
-  was_cancelled: boolean;
 }
 
 /** Of rows of `tasks`: those that can be put back. Neither is a new task, nor one put back, taken by a draining queue. */
@@ -27,20 +26,20 @@ export const IS_RETRYABLE = Prisma.sql`status IN ('FAILED', 'CANCELLED') AND que
  * Those that have not ended FAILED or CANCELLED are passed over, and so are those of draining queues and of other owners.
  *
  * @param ownerId undefined for an admin
- * @returns the tasks that were put back, with their new seq, and whether each was CANCELLED before
+ * @returns the tasks that were put back, with their new seq
  */
 export const resetEnded = async (
   session: DatabaseSession,
   ownerId: string | undefined,
   ids: readonly string[],
-): Promise<(Enqueueable & { seq: number; wasCancelled: boolean })[]> => {
+): Promise<(Enqueueable & { seq: number })[]> => {
   const owned = ownerId === undefined ? Prisma.empty : Prisma.sql`AND owner_id = ${ownerId}::uuid`;
   const sorted = ids.toSorted();
   // They tell PostgreSQL which partitions it may leave out.
   const [low, high] = [sorted[0], sorted.at(-1)];
   const rows = await session.$queryRaw<RequeuedRow[]>`
     WITH chosen AS MATERIALIZED (
-      SELECT id, status = 'CANCELLED' AS was_cancelled FROM tasks WHERE id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND id BETWEEN ${low}::uuid AND ${high}::uuid ${owned} AND ${IS_RETRYABLE}
+      SELECT id FROM tasks WHERE id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND id BETWEEN ${low}::uuid AND ${high}::uuid ${owned} AND ${IS_RETRYABLE}
       ORDER BY id FOR UPDATE
     ), dug_up AS (
       DELETE FROM dead_letters d USING chosen c WHERE d.task_id = c.id
@@ -50,7 +49,7 @@ export const resetEnded = async (
       submitted_at = now()
     FROM chosen c WHERE t.id = c.id AND t.id BETWEEN ${low}::uuid AND ${high}::uuid
     RETURNING t.id, t.owner_id, t.type, t.queue, t.priority::text, t.payload::text, t.max_attempts, t.timeout_ms, t.backoff, t.seq,
-      t.parent_results::text AS parents, t.traceparent, c.was_cancelled`;
+      t.parent_results::text AS parents, t.traceparent`;
   return rows.map((row) => ({
     id: row.id,
     ownerId: row.owner_id,
@@ -66,17 +65,21 @@ export const resetEnded = async (
     seq: row.seq,
     parents: row.parents,
     traceparent: row.traceparent,
-    wasCancelled: row.was_cancelled,
   }));
 };
 
-/** Keeps what tasks are told of their parents, as JSON text: Redis may be lost. */
+/** Keeps what tasks are told of their parents as these stand now, as JSON text: Redis may be lost. */
 export const keepParentOutcomes = async (
   session: DatabaseSession,
   outcomes: readonly { id: string; parents: string }[],
 ): Promise<void> => {
   const sorted = outcomes.map(({ id }) => id).sort();
   await session.$executeRaw`
+    WITH noted AS (
+      UPDATE task_dependencies d SET status = p.status FROM tasks p
+      WHERE d.child_id = ANY(${plainArray(sorted, (id) => id)}::uuid[]) AND d.child_id BETWEEN ${sorted[0]}::uuid AND ${sorted.at(-1)}::uuid
+        AND p.id = d.parent_id AND p.finished_at IS NOT NULL AND d.status IS DISTINCT FROM p.status
+    )
     UPDATE tasks t SET parent_results = o.parents::json
     FROM unnest(${plainArray(outcomes, ({ id }) => id)}::uuid[], ${textArray(outcomes, ({ parents }) => parents)}::text[]) AS o(id, parents)
     WHERE t.id = o.id AND t.id BETWEEN ${sorted[0]}::uuid AND ${sorted.at(-1)}::uuid`;

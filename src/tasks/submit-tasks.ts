@@ -4,6 +4,7 @@ import { whileBusy } from '../database/while-busy.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import { traceSubmission } from '../tracing/tracing.ts';
 import { encodeBackoff } from './backoff.ts';
+import { PARENTS_BUSY } from './dependency-store.ts';
 import {
   MAX_TASKS_AT_ONCE,
   type NewTask,
@@ -63,9 +64,6 @@ const submit = async (
   const at = await services.taskWriter.write(tasks);
   return tasks.map((task, index) => toTask(task, inputs[index]?.payload, at));
 };
-
-/** Parents that are being written are tried again after so many ms: a recorder holds them for a few. */
-const PARENTS_BUSY = { attempts: 300, pauseMs: { min: 2, max: 30 } };
 
 /**
  * With idempotency keys, or tasks to wait for: these and the tasks are written in one transaction. A known key gives its task

@@ -176,6 +176,21 @@ describe('acting on tasks', () => {
     expect(JSON.parse(retried.stdout)).toMatchObject({ id });
   });
 
+  test('puts parents back before those that wait for them, however their ids are given', async () => {
+    const later = { runAt: '2099-01-01T00:00:00Z' };
+    const [parent] = (await system.submit(1, 'echo', {}, later)) as [string];
+    const [child] = (await system.submit(1, 'echo', {}, { dependsOn: [parent] })) as [string];
+    await shell.run(['pause', 'default']);
+    await shell.run(['cancel', parent]);
+    await shell.run(['watch', child]);
+    const { stdout } = await shell.run(['retry', child, parent, '--json']);
+    await shell.run(['resume', 'default']);
+    expect(lines(stdout)).toEqual([
+      { id: parent, status: 'QUEUED' },
+      { id: child, status: 'WAITING' },
+    ]);
+  });
+
   test('counts what a filter would do, asks first, and does it', async () => {
     await system.submit(30, 'echo', {}, { tags: ['batch'], runAt: '2099-01-01T00:00:00Z' });
     const dry = await shell.run(['cancel', '--tag', 'batch', '--dry-run']);

@@ -112,6 +112,13 @@ describe('a flow', () => {
     expect(statuses.filter((status) => status === 'WAITING')).toHaveLength(1);
   });
 
+  test('gives parents earlier ids than those that wait for them, and keeps the order of its tasks', async () => {
+    const flow = await create([node('bottom', 'middle'), node('other'), node('middle', 'top'), node('top')]);
+    expect(Object.keys(flow.tasks)).toEqual(['bottom', 'other', 'middle', 'top']);
+    const byId = Object.entries(flow.tasks).toSorted(([, a], [, b]) => (a.id < b.id ? -1 : 1));
+    expect(byId.map(([name]) => name)).toEqual(['top', 'middle', 'bottom', 'other']);
+  });
+
   test('that loses a task is cancelled below it, but for those that chose to run', async () => {
     const flow = await create([
       node('a'),

@@ -77,6 +77,27 @@ describe('tasks that wait for others', () => {
   });
 });
 
+describe('a flow of more tasks than are put back at once', () => {
+  test('that names children before their parents waits for them again', async () => {
+    const leaves = Array.from({ length: 600 }, (_, i) => ({ name: `leaf-${i}`, dependsOn: ['root'] }));
+    const tasks = [
+      ...leaves.map((leaf) => ({ ...leaf, type: 'echo', queue: 'leaves' })),
+      { name: 'root', type: 'echo', queue: 'root' },
+    ];
+    const { data } = await owner.call(
+      'mutation ($input: CreateFlowInput!) { createFlow(input: $input) { tasks { name task { id } } } }',
+      { input: { name: 'wide', tasks } },
+    );
+    const ids = data.createFlow.tasks.map(({ task }: { task: { id: string } }) => task.id);
+    await carryOut(app, owner, 'cancelTasks', { ids: ids.slice(-1) });
+    await waitFor(async () => (await countsOf('leaves')).CANCELLED === 600);
+    const retried = await carryOut(app, owner, 'retryTasks', { queue: ['leaves', 'root'] });
+    expect(retried).toMatchObject({ matched: 601, done: 601, skipped: 0 });
+    expect(await countsOf('root')).toEqual({ QUEUED: 1 });
+    expect(await countsOf('leaves')).toEqual({ WAITING: 600 });
+  });
+});
+
 describe('a task that others wait for', () => {
   test('is not deleted before they were told of its result', async () => {
     const [first = '', second = ''] = [

@@ -216,17 +216,17 @@ describe('cancelling tasks that wait', () => {
       expect(await app.database.queueMinute.findMany({ where: { queue } })).toMatchObject([{ cancelled: 1 }]);
   });
 
-  test('can be undone by a retry, which no longer waits', async () => {
+  test('can be undone by a retry: they wait again', async () => {
     const parent = await submit();
     const child = await submit(childOf(parent));
     await dependents.cancel([child.id]);
-    expect(await retryTask(factory.services, undefined, child.id)).toMatchObject({ status: 'QUEUED', seq: 3 });
+    expect(await retryTask(factory.services, undefined, child.id)).toMatchObject({ status: 'WAITING', seq: 3 });
     await factory.writer.close();
-    expect(await dependents.statuses([child])).toEqual(['QUEUED']);
-    expect(await dependents.end(child, {})).toMatchObject({ parents: '', attempt: 1 });
+    expect(await isInBroker(child)).toBe(false);
     await dependents.end(parent, {});
     await dependents.resolve();
-    expect(await dependents.statuses([child])).toEqual(['COMPLETED']);
+    expect(await dependents.statuses([child])).toEqual(['QUEUED']);
+    await nothingIsLeft();
   });
 });
 
@@ -245,8 +245,8 @@ describe('what a child is told of its parents', () => {
   });
 
   test('is told after a retry by hand also to who was cancelled while it waited, as its parents stand then', async () => {
-    const [failing, completing, waiting] = [await submit(), await submit(), await submit()];
-    const child = await submit(childOf(failing, completing, waiting));
+    const [failing, completing] = [await submit(), await submit()];
+    const child = await submit(childOf(failing, completing));
     await dependents.end(completing, { result: 'whole' });
     await dependents.end(failing, { error: { message: 'no' } });
     await dependents.resolve();
