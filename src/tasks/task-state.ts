@@ -14,9 +14,9 @@ export const LEGAL_MOVES = {
    */
   PROCESSING: ['COMPLETED', 'FAILED', 'CANCELLED', 'QUEUED', 'SCHEDULED', 'PROCESSING'],
   COMPLETED: [],
-  /** Attempts used up: the dead letter. */
-  FAILED: ['QUEUED'],
-  /** To WAITING when it is retried together with tasks that it depends on. */
+  /** Attempts used up: the dead letter. To WAITING when it is retried together with tasks that it depends on. */
+  FAILED: ['QUEUED', 'WAITING'],
+  /** As FAILED. */
   CANCELLED: ['QUEUED', 'WAITING'],
 } as const satisfies Record<string, readonly string[]>;
 
