@@ -38,7 +38,8 @@ const TaskDependencyType = builder.objectRef<Dependency>('TaskDependency').imple
     status: t.expose('status', {
       type: TaskStatusType,
       nullable: true,
-      description: 'How the other one ended; null before that. A retry of it changes nothing before this one is retried, too.',
+      description:
+        'How the other one ended; null before that. A retry of it changes nothing before this one is retried, too.',
     }),
     task: t.field({
       type: TaskType,
