@@ -7,7 +7,7 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router';
-import { readAuditFilter } from './admin/audit-filter.ts';
+import { readAdminSearch } from './admin/audit-filter.ts';
 import { ApiProvider } from './live/api-provider.tsx';
 import { currentSession, useSession } from './session/session.ts';
 import { FailedPage, MissingPage } from './shell/fallback-pages.tsx';
@@ -129,7 +129,7 @@ const routes = root.addChildren([
     createRoute({
       getParentRoute: () => signedIn,
       path: '/admin',
-      validateSearch: readAuditFilter,
+      validateSearch: readAdminSearch,
       beforeLoad: () => {
         if (!currentSession()?.user.isAdmin) throw notFound();
       },

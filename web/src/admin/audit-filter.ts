@@ -12,6 +12,12 @@ export interface AuditFilter {
   until?: string;
 }
 
+/** What stands in the address of the page for admins. */
+export interface AdminSearch extends AuditFilter {
+  /** A part of the emails or usernames of the users that are shown. */
+  user?: string;
+}
+
 const TEXTS = ['actorId', 'target', 'address'] as const;
 const TIMES = ['since', 'until'] as const;
 
@@ -26,6 +32,11 @@ export const readAuditFilter = (search: Record<string, unknown>): AuditFilter =>
   }
   return filter;
 };
+
+export const readAdminSearch = ({ user, ...search }: Record<string, unknown>): AdminSearch => ({
+  ...readAuditFilter(search),
+  ...(typeof user === 'string' && user !== '' && { user }),
+});
 
 export const toWhere = ({ action, ...rest }: AuditFilter): AuditWhere => ({
   ...rest,

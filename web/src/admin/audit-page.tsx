@@ -19,10 +19,13 @@ type Entry = AuditLogQuery['auditLog']['edges'][number]['node'];
 const COLUMNS = ['When', 'Who', 'Did', 'To', 'From', 'More'];
 
 export const AuditPage = () => {
-  const filter = useSearch({ from: '/signed-in/admin' });
+  const { user, ...filter } = useSearch({ from: '/signed-in/admin' });
   const navigate = useNavigate({ from: '/admin' });
   const key = JSON.stringify(filter);
-  const onChange = (search: AuditFilter): void => void navigate({ search });
+  const onChange = (next: AuditFilter): void => void navigate({ search: { ...next, ...(user && { user }) } });
+  // Each letter changes it: going back leaves the page, not a letter.
+  const onSearch = (next: string): void =>
+    void navigate({ search: { ...filter, ...(next && { user: next }) }, replace: true });
   return (
     <Page title="Admin">
       <Panel title="Audit log" isFlush>
@@ -31,7 +34,7 @@ export const AuditPage = () => {
           <Part key={key} filter={filter} onFilter={onChange} after={null} />
         </PlainTable>
       </Panel>
-      <UsersPanel />
+      <UsersPanel initialSearch={user ?? ''} onSearch={onSearch} />
     </Page>
   );
 };

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { useMutation, useSubscription } from 'urql';
 import { useSession } from '../session/session.ts';
@@ -45,9 +46,16 @@ const QUESTIONS: Record<Change, { title: string; action: string; text: string }>
   },
 };
 
+interface UsersPanelProps {
+  initialSearch: string;
+  /** Keeps what is searched for in the address. */
+  onSearch: (search: string) => void;
+}
+
 /** Who has an account, live; with what an admin may change about it. */
-export const UsersPanel = () => {
-  const [search, setSearch] = useState('');
+export const UsersPanel = ({ initialSearch, onSearch }: UsersPanelProps) => {
+  // The address follows some ms later: a field that waited for it would lose letters.
+  const [search, setSearch] = useState(initialSearch);
   const [asked, setAsked] = useState<{ change: Change; account: Account }>();
   return (
     <Panel title="Users" isFlush>
@@ -57,7 +65,10 @@ export const UsersPanel = () => {
           name="search"
           autoComplete="off"
           value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+          onChange={({ currentTarget }) => {
+            setSearch(currentTarget.value);
+            onSearch(currentTarget.value);
+          }}
         />
       </div>
       <PlainTable label="Users" columns={COLUMNS}>
@@ -121,7 +132,11 @@ const Row = ({ account, onChange }: { account: Account; onChange: (change: Chang
   const ranking = isAdmin ? 'demote' : 'promote';
   return (
     <tr>
-      <td title={id}>{isOwn ? `${username} (you)` : username}</td>
+      <td title={id}>
+        <Link to="/tasks" search={{ owner: username }} title={`Tasks of ${username}`} preload={false}>
+          {isOwn ? `${username} (you)` : username}
+        </Link>
+      </td>
       <td>{email}</td>
       <td>
         {isAdmin ? 'Admin' : 'User'}

@@ -1,9 +1,11 @@
 import { type FormEvent, type ReactNode, type RefObject, useId } from 'react';
 import { useQuery } from 'urql';
+import { useSession } from '../session/session.ts';
 import { Button } from '../ui/button.tsx';
 import { TextField } from '../ui/field.tsx';
 import { STATUS_NAMES } from '../ui/status-badge.tsx';
 import styles from './filter-bar.module.css';
+import { OwnerField } from './owner.tsx';
 import { isFiltered, STATUSES, statusesOf, type TaskFilter } from './task-filter.ts';
 import { FilterChoicesDocument } from './tasks.generated.ts';
 
@@ -75,6 +77,7 @@ interface FieldsProps {
 
 const Fields = ({ filter, fieldRef }: FieldsProps) => {
   const [{ data }] = useQuery({ query: FilterChoicesDocument });
+  const isAdmin = useSession()?.user.isAdmin ?? false;
   const typesId = useId();
   const queuesId = useId();
   return (
@@ -82,6 +85,7 @@ const Fields = ({ filter, fieldRef }: FieldsProps) => {
       <Text name="type" label="Type" filter={filter} list={typesId} ref={fieldRef} />
       <Text name="queue" label="Queue" filter={filter} list={queuesId} />
       <Text name="tag" label="Tags" filter={filter} placeholder="customer:42, urgent" />
+      {isAdmin && <OwnerField key={filter.owner} owner={filter.owner} />}
       <Choices id={typesId} values={data?.taskTypes.map(({ type }) => type)} />
       <Choices id={queuesId} values={data?.queues.map(({ name }) => name)} />
     </div>
@@ -136,11 +140,14 @@ const toLocal = (at: string): string => {
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 };
 
+/** Text fields. */
+const TEXTS = ['owner', 'type', 'queue', 'tag', 'path', 'equals'] as const;
+
 const readForm = (form: FormData): TaskFilter => {
   const filter: TaskFilter = {};
   const status = form.getAll('status').join(',');
   if (status !== '') filter.status = status;
-  for (const name of ['type', 'queue', 'tag', 'path', 'equals'] as const) {
+  for (const name of TEXTS) {
     const text = String(form.get(name) ?? '').trim();
     if (text !== '') filter[name] = text;
   }
@@ -155,7 +162,7 @@ const readForm = (form: FormData): TaskFilter => {
 const readAgain = (filter: TaskFilter): TaskFilter => {
   const form = new FormData();
   for (const status of statusesOf(filter.status)) form.append('status', status);
-  for (const name of ['type', 'queue', 'tag', 'path', 'equals'] as const) form.set(name, filter[name] ?? '');
+  for (const name of TEXTS) form.set(name, filter[name] ?? '');
   for (const name of ['since', 'until'] as const) {
     const at = filter[name];
     if (at) form.set(name, toLocal(at));

@@ -12,6 +12,8 @@ export const STATUSES: readonly TaskStatus[] = [
 
 /** What the list of tasks is filtered by, as it stands in the address. Lists have commas between. */
 export interface TaskFilter {
+  /** For admins: whose. A username, an email, or an id. */
+  owner?: string;
   status?: string;
   type?: string;
   queue?: string;
@@ -26,7 +28,7 @@ export interface TaskFilter {
   equals?: string;
 }
 
-const NAMES = ['status', 'type', 'queue', 'tag', 'since', 'until', 'path', 'equals'] as const;
+const NAMES = ['owner', 'status', 'type', 'queue', 'tag', 'since', 'until', 'path', 'equals'] as const;
 
 /** Takes what it knows from an address; whatever else was typed there is left out. */
 export const readFilter = (search: Record<string, unknown>): TaskFilter => {
@@ -58,9 +60,13 @@ export const statusesOf = (text: string | undefined): TaskStatus[] => {
 
 export const isFiltered = (filter: TaskFilter): boolean => Object.keys(filter).length > 0;
 
-/** The filter as the API takes it. */
-export const whereOf = (filter: TaskFilter): TaskWhere => {
-  const where: TaskWhere = {};
+/**
+ * The filter as the API takes it.
+ *
+ * @param ownerId of `filter.owner`
+ */
+export const whereOf = (filter: TaskFilter, ownerId: string | undefined): TaskWhere => {
+  const where: TaskWhere = ownerId === undefined ? {} : { ownerId };
   const lists = { type: listOf(filter.type), queue: listOf(filter.queue), tags: listOf(filter.tag) };
   for (const name of ['type', 'queue', 'tags'] as const) if (lists[name].length > 0) where[name] = lists[name];
   const status = statusesOf(filter.status);

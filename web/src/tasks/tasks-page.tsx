@@ -8,6 +8,7 @@ import { Page, Panel } from '../ui/page.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { BulkBar } from './bulk-bar.tsx';
 import { FilterBar } from './filter-bar.tsx';
+import { Owner } from './owner.tsx';
 import { COLUMNS, RowContext, TaskCard } from './task-columns.tsx';
 import { isFiltered, type TaskFilter, whereOf } from './task-filter.ts';
 import type { TaskItem } from './task-rows.ts';
@@ -16,27 +17,37 @@ import { useSelection } from './use-selection.ts';
 import { type TaskList, useTaskRows } from './use-task-rows.ts';
 
 export const TasksPage = () => {
-  const filter = useSearch({ from: '/signed-in/tasks' });
+  const search = useSearch({ from: '/signed-in/tasks' });
+  const isAdmin = useSession()?.user.isAdmin ?? false;
+  const filter = useMemo((): TaskFilter => {
+    const { owner, ...others } = search;
+    // Who is no admin sees only their own.
+    return isAdmin ? search : others;
+  }, [search, isAdmin]);
   const navigate = useNavigate();
   const field = useRef<HTMLInputElement>(null);
   const [round, setRound] = useState(0);
   useShortcuts({ '/': () => field.current?.focus() });
   return (
     <Page title="Tasks">
-      <FilterBar filter={filter} onChange={(search) => void navigate({ to: '/tasks', search })} fieldRef={field} />
-      <List key={`${JSON.stringify(filter)} ${round}`} filter={filter} onReload={() => setRound(round + 1)} />
+      <FilterBar filter={filter} onChange={(next) => void navigate({ to: '/tasks', search: next })} fieldRef={field} />
+      <Owner key={`${JSON.stringify(filter)} ${round}`} owner={filter.owner}>
+        {(ownerId) => <List filter={filter} ownerId={ownerId} onReload={() => setRound(round + 1)} />}
+      </Owner>
     </Page>
   );
 };
 
 interface ListProps {
   filter: TaskFilter;
+  /** Of `filter.owner`. */
+  ownerId: string | undefined;
   /** Begins anew. */
   onReload: () => void;
 }
 
-const List = ({ filter, onReload }: ListProps) => {
-  const where = useMemo(() => whereOf(filter), [filter]);
+const List = ({ filter, ownerId, onReload }: ListProps) => {
+  const where = useMemo(() => whereOf(filter, ownerId), [filter, ownerId]);
   const box = useRef<HTMLDivElement>(null);
   const list = useTaskRows(where, () => isFree(box.current));
   const selection = useSelection(list.items ?? []);
@@ -69,7 +80,7 @@ const List = ({ filter, onReload }: ListProps) => {
             card={drawCard}
           />
         </RowContext>
-        <Foot list={list} />
+        <Foot list={list} isOfAll={ownerId === undefined} />
       </div>
     </Panel>
   );
@@ -104,7 +115,7 @@ const News = ({ list, onReload }: { list: TaskList; onReload: () => void }) => (
   </div>
 );
 
-const Foot = ({ list }: { list: TaskList }) => {
+const Foot = ({ list, isOfAll }: { list: TaskList; isOfAll: boolean }) => {
   const isAdmin = useSession()?.user.isAdmin ?? false;
   const count = list.items?.length ?? 0;
   if (list.error) return <ErrorState error={list.error} onRetry={list.loadMore} />;
@@ -113,7 +124,9 @@ const Foot = ({ list }: { list: TaskList }) => {
       <span>
         {count.toLocaleString('en')} {list.hasNextPage ? 'loaded, more as you scroll' : count === 1 ? 'task' : 'tasks'}
       </span>
-      {isAdmin && <span>Everybody's tasks; what changes by itself are yours.</span>}
+      {isAdmin && isOfAll && (
+        <span>Everybody’s tasks; what changes by itself are yours. Choose an owner to follow theirs.</span>
+      )}
     </div>
   );
 };
