@@ -8,6 +8,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { ResolvedMutation } from '../graphql/compiled-mutations.ts';
 import type { GraphQLMetrics, MeasuredOperation } from '../metrics/graphql-metrics.ts';
 import { NO_ERROR, OTHER } from '../metrics/labels.ts';
 
@@ -27,7 +28,7 @@ const countOperations = (metrics: GraphQLMetrics): Plugin => {
   const counted = new WeakSet<object>();
   return {
     onExecute: ({ args }) => {
-      const startedAt = performance.now();
+      const startedAt = args.rootValue instanceof ResolvedMutation ? args.rootValue.startedAt : performance.now();
       const operation = describeOperation(args.document, args.operationName);
       return {
         onExecuteDone: ({ result }) => {

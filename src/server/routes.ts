@@ -9,7 +9,7 @@ import { createDashboard } from './dashboard.ts';
 import type { Drain } from './drain.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
-import { answerPlainPost, isPlainPost, type PlainFront } from './plain-post.ts';
+import { type AnswerPlainPost, createPlainPosts, isPlainPost, type PlainFront } from './plain-post.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import type { RunningServices } from './services.ts';
 
@@ -23,8 +23,12 @@ export interface Front extends PlainFront {
   origins: AllowedOrigins;
 }
 
+/** With what is kept for requests only. */
+type RequestFront = Front & { answerPlainPost: AnswerPlainPost };
+
 /** What every request passes, whoever answers it in the end. */
-export const createRoutes = (front: Front, config: Config): RequestListener => {
+export const createRoutes = (parts: Front, config: Config): RequestListener => {
+  const front = { ...parts, answerPlainPost: createPlainPosts(parts) };
   const serveDashboard = createDashboard();
   return (request, response) => {
     setSecurityHeaders(response);
@@ -54,7 +58,12 @@ const answerReadiness = async (drain: Drain, response: ServerResponse): Promise<
   answerJson(response, readiness.isReady ? 200 : 503, readiness);
 };
 
-const answerGraphQL = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+const answerGraphQL = (
+  front: RequestFront,
+  config: Config,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
   front.origins.allow(request, response);
   if (request.method === 'OPTIONS') front.origins.answerPreflight(request, response);
   else if (!config.GRAPHIQL && asksForPage(request)) answerJson(response, 404, { error: NO_GRAPHIQL });
@@ -63,7 +72,12 @@ const answerGraphQL = (front: Front, config: Config, request: IncomingMessage, r
 };
 
 /** Within a span, where traces are collected. */
-const traceOperation = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+const traceOperation = (
+  front: RequestFront,
+  config: Config,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
   const answer = (): void => answerOperation(front, config, request, response);
   const tracing = getTracing();
   if (tracing) tracing.serve(request, response, GRAPHQL_PATH, answer);
@@ -75,10 +89,15 @@ const NO_GRAPHIQL = 'GraphiQL is off here. GRAPHIQL=true and INTROSPECTION=true 
 const asksForPage = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && (headers.accept?.includes('text/html') ?? false);
 
-const answerOperation = (front: Front, config: Config, request: IncomingMessage, response: ServerResponse): void => {
+const answerOperation = (
+  front: RequestFront,
+  config: Config,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
   const address = front.readAddress(request);
   if (!front.persisted && isPlainPost(request, config.MAX_REQUEST_BYTES)) {
-    answerPlainPost(front, request, response, address).catch((error: unknown) => {
+    front.answerPlainPost(request, response, address).catch((error: unknown) => {
       // A client that goes away in the middle of its request is no fault.
       if (!request.destroyed || request.complete)
         front.services.logger.error({ err: error }, 'a request could not be answered');
