@@ -4,6 +4,7 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -16,7 +17,7 @@ import { TaskFlowError } from '../errors.ts';
 import { onPort } from './free-port.ts';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { type PostgresUser, postgresUser } from './postgres-user.ts';
-import { identify } from './process-identity.ts';
+import { endProcess, identify, type ProcessIdentity } from './process-identity.ts';
 import { type LocalServer, lastLine, startServerProcess, takeFolder, waitForLog } from './server-process.ts';
 
 export interface PostgresOptions {
@@ -49,7 +50,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<LocalServ
   const data = join(folder, 'data');
   const password = readOrMakePassword(folder);
   if (!existsSync(data)) await initialise(binaries.initdb, folder, user, options.settings?.fsync === 'off');
-  removeStalePidFile(data);
+  await clearAfterKill(data);
   return onPort(options.port, async (port) => {
     const settings = Object.entries({ ...settingsFor(port), ...options.settings });
     const [command, args, as] = user.start(binaries.postgres, [
@@ -110,18 +111,37 @@ const initialise = async (initdb: string, folder: string, user: PostgresUser, is
 /**
  * PostgreSQL refuses to start while the process that postmaster.pid names is alive, and after a kill -9 or a restart of a
  * container that pid may be anybody's, or a zombie's. A living server is recognised by its working folder, the data folder.
+ *
+ * It also refuses while a backend of the killed server is alive, which notices the end of its server only after the statement
+ * that it is at. Nobody hears its answer any more: it is ended.
  */
-const removeStalePidFile = (data: string): void => {
+const clearAfterKill = async (data: string): Promise<void> => {
   const file = join(data, 'postmaster.pid');
   if (process.platform !== 'linux' || !existsSync(file)) return;
   const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
   if (identify(pid) && workingFolder(pid) === data) return;
+  await Promise.all(serverProcessesIn(data).map((backend) => endProcess(backend, 'SIGQUIT')));
   rmSync(file);
 };
+
+const serverProcessesIn = (data: string): ProcessIdentity[] =>
+  readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || workingFolder(pid) !== data || programOf(pid) !== 'postgres') return [];
+    return identify(pid) ?? [];
+  });
 
 const workingFolder = (pid: number): string | undefined => {
   try {
     return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+};
+
+const programOf = (pid: number): string | undefined => {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   } catch {
     return undefined;
   }

@@ -131,6 +131,22 @@ describe.each(KINDS)('a local $name', ({ name, start, write, read }) => {
   });
 });
 
+test('a PostgreSQL starts again while a backend of the killed one is still at its statement', async () => {
+  const folder = await temporaryFolder();
+  const first = await startPostgres({ folder, settings: FAST_POSTGRES });
+  onTestFinished(() => first.stop());
+  const endless = query(first.url, 'SELECT count(*) FROM generate_series(1, 1e15)');
+  const broken = expect(endless).rejects.toThrow('Connection terminated');
+  const running = `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query ~ 'count' AND pid <> pg_backend_pid()`;
+  await waitFor(async () => (await query(first.url, running)).length > 0, { what: 'the statement runs' });
+  process.kill(first.pid, 'SIGKILL');
+  await first.exited;
+  const second = await startPostgres({ folder, settings: FAST_POSTGRES });
+  onTestFinished(() => second.stop());
+  await broken;
+  expect(await query(second.url, running)).toEqual([]);
+});
+
 describe('local servers whose owner ends without stopping them', () => {
   test('run on after a kill -9, and the next start puts new ones in their place', async () => {
     const folder = await temporaryFolder();
