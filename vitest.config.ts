@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** On which kinds of Redis the tests run: "server", "cluster", or both with a comma between. `npm test` runs both. */
+/**
+ * On which kinds of Redis the tests run, with commas between: "server", "cluster", and "failover", a cluster whose primaries
+ * are killed meanwhile. `npm test` runs the first two.
+ */
 const topologies = (process.env.TEST_REDIS ?? 'server').split(',');
 
 /** What starts real processes, and does not ask for a Redis of another kind by itself: three minutes on two cores. */
@@ -20,6 +23,12 @@ const PROJECTS = [
     include: topologies.includes('server') ? SHORT : END_TO_END,
     exclude: FOR_ONE_SERVER,
     globalSetup: ['test/support/cluster-setup.ts'],
+  },
+  {
+    name: 'failover',
+    include: END_TO_END,
+    exclude: FOR_ONE_SERVER,
+    globalSetup: ['test/support/failover-setup.ts'],
   },
 ];
 

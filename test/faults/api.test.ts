@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { spawnNode, waitFor } from '../support/setup.ts';
 import { startSystem } from '../support/system.ts';
+import { watchChanges } from '../support/watched-changes.ts';
 
 const CRASH = fileURLToPath(new URL('../support/crash-before-enqueue.ts', import.meta.url));
 
@@ -31,24 +32,16 @@ describe('an api is killed between the commit and the enqueue', () => {
     await system.start('worker');
     await system.submit(1, 'echo', 'ready');
     expect(await system.settle()).toEqual([]);
-    const socket = system.socket();
-    const seen = new Map<string, number[]>();
-    const changes = socket.iterate<{ taskChanges: { event: { taskId: string; seq: number } } }>({
-      query: 'subscription { taskChanges(after: "3") { event { taskId seq } } }',
-    });
-    const watching = (async () => {
-      for await (const { data } of changes) {
-        if (!data) continue;
-        const { taskId, seq } = data.taskChanges.event;
-        seen.set(taskId, [...(seen.get(taskId) ?? []), seq]);
-      }
-    })();
+    await using watched = watchChanges(system, '3');
     await spawnNode([CRASH, system.ownerId, '10'], system.app.env).exit;
     expect(await system.settle()).toEqual([]);
-    const isDone = (): boolean => [...seen.values()].filter((seqs) => seqs.length === 3).length === 10;
-    await waitFor(isDone, { what: 'all transitions are delivered' });
-    expect([...seen.values()]).toEqual(Array.from({ length: 10 }, () => [1, 2, 3]));
-    await socket.dispose();
-    await watching;
+    await waitFor(() => watched.seen().length >= 30, { what: 'all transitions are delivered' });
+    const seqs = Map.groupBy(
+      watched.seen().map((line) => line.split(' ')),
+      ([id]) => id,
+    );
+    const inOrder = ['1', '2', '3'];
+    expect([...seqs.values()].map((lines) => lines.map(([, seq]) => seq))).toEqual(Array(10).fill(inOrder));
+    await watched.end();
   });
 });

@@ -4,14 +4,16 @@ import type { Shard } from '../../src/broker/lanes.ts';
 import type { TestProcess } from '../support/setup.ts';
 import { waitFor } from '../support/setup.ts';
 import { type System, startSystem } from '../support/system.ts';
+import { watchChanges } from '../support/watched-changes.ts';
 
-const CHANGES = 'subscription { taskChanges(after: "0") { cursor event { taskId seq status } } }';
-
-/** Which of these managers leads the low lane: its lease names the process. */
-const leaderOf = async ({ app }: System, managers: readonly TestProcess[]): Promise<TestProcess> => {
+/** Which of these managers leads the low lane: its lease names the process. One that was just killed holds it for a while yet. */
+const leaderOf = ({ app }: System, managers: readonly TestProcess[]): Promise<TestProcess> => {
   const key = leaderKey(app.broker.low.shards[0]?.tag as string);
-  const holder = await waitFor(() => app.broker.low.redis.get(key), { what: 'somebody leads' });
-  return managers.find(({ pid }) => holder.includes(`-${pid}-`)) as TestProcess;
+  const find = async (): Promise<TestProcess | undefined> => {
+    const holder = await app.broker.low.redis.get(key);
+    return managers.find(({ pid }) => holder?.includes(`-${pid}-`));
+  };
+  return waitFor(find, { what: 'one of the managers leads' });
 };
 
 describe('the leading manager dies', () => {
@@ -19,15 +21,7 @@ describe('the leading manager dies', () => {
     await using system = await startSystem();
     const managers = [await system.start('manager'), await system.start('manager')];
     await system.start('worker');
-    const socket = system.socket();
-    const seen: string[] = [];
-    const changes = socket.iterate<{ taskChanges: { cursor: string; event: { taskId: string; seq: number } } }>({
-      query: CHANGES,
-    });
-    const watching = (async () => {
-      for await (const { data } of changes)
-        if (data) seen.push(`${data.taskChanges.event.taskId} ${data.taskChanges.event.seq}`);
-    })();
+    await using watched = watchChanges(system);
     let submitted = 0;
     for (let round = 0; round < 3; round++) {
       const leader = await leaderOf(system, managers);
@@ -41,11 +35,10 @@ describe('the leading manager dies', () => {
       managers.splice(managers.indexOf(leader), 1, await system.start('manager'));
       expect(await system.settle()).toEqual([]);
     }
-    await waitFor(() => seen.length >= submitted * 3, { what: 'all transitions are delivered' });
-    expect(seen.length).toBe(submitted * 3);
-    expect(new Set(seen).size).toBe(seen.length);
-    await socket.dispose();
-    await watching;
+    await waitFor(() => watched.seen().length >= submitted * 3, { what: 'all transitions are delivered' });
+    expect(watched.seen().length).toBe(submitted * 3);
+    expect(new Set(watched.seen()).size).toBe(submitted * 3);
+    await watched.end();
   });
 });
 

@@ -4,6 +4,7 @@ import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startSentinelRedis } from '../support/redis-sentinel.ts';
 import { type PrivateServer, waitFor } from '../support/setup.ts';
 import { type System, startSystem } from '../support/system.ts';
+import { watchChanges } from '../support/watched-changes.ts';
 
 /** A Redis with replicas. */
 interface Replicated extends AsyncDisposable {
@@ -21,26 +22,6 @@ const startCluster = async (): Promise<Replicated> => {
     nodes: ({ app }) => cluster.nodesOf(app.broker.low.shards[0]?.tag as string),
     healthy: () => cluster.healthy(),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
-  };
-};
-
-const CHANGES = 'subscription { taskChanges(after: "0") { event { taskId seq } } }';
-
-/** Everything that a subscriber sees from the beginning on, "task seq" each, in order. */
-const watchAll = (system: System) => {
-  const socket = system.socket();
-  const seen: string[] = [];
-  const changes = socket.iterate<{ taskChanges: { event: { taskId: string; seq: number } } }>({ query: CHANGES });
-  const watching = (async () => {
-    for await (const { data } of changes)
-      if (data) seen.push(`${data.taskChanges.event.taskId} ${data.taskChanges.event.seq}`);
-  })();
-  return {
-    seen,
-    end: async () => {
-      await socket.dispose();
-      await watching;
-    },
   };
 };
 
@@ -111,7 +92,7 @@ describe.each<[string, () => Promise<Replicated>]>([
       await using redis = await start();
       await using system = await startSystem({ redis });
       for (const name of ['manager', 'manager', 'worker', 'worker'] as const) await system.start(name);
-      const watched = watchAll(system);
+      await using watched = watchChanges(system);
       const load = keepSubmitting(system);
       await completeMore(system, 200);
       const [epoch, [primary, replica]] = [await epochOf(system), await redis.nodes(system)];
@@ -128,9 +109,9 @@ describe.each<[string, () => Promise<Replicated>]>([
       expect(await system.settle()).toEqual([]);
       expect(await system.countByStatus()).toEqual({ COMPLETED: accepted });
       const events = await system.app.database.taskEvent.count();
-      await waitFor(() => watched.seen.length >= events, { what: 'all transitions are delivered' });
-      expect(watched.seen).toHaveLength(events);
-      expect(new Set(watched.seen).size).toBe(events);
+      await waitFor(() => watched.seen().length >= events, { what: 'all transitions are delivered' });
+      expect(watched.seen()).toHaveLength(events);
+      expect(new Set(watched.seen()).size).toBe(events);
       await watched.end();
     },
   );

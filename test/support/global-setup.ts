@@ -17,6 +17,8 @@ declare module 'vitest' {
     templateDatabase: string;
     redisPort: number;
     redisTopology: 'server' | 'cluster';
+    /** Are primaries of the cluster killed during the run? */
+    redisFailsOver: boolean;
     /** What processes must know of the shared Redis. */
     redisEnv: Record<string, string>;
   }
@@ -40,6 +42,7 @@ export default async function globalSetup(project: TestProject): Promise<() => P
   await provideDatabase(project, postgres.url);
   project.provide('redisPort', redis.port);
   project.provide('redisTopology', 'server');
+  project.provide('redisFailsOver', false);
   project.provide('redisEnv', serverEnv(redis.port));
   return async () => {
     await Promise.all([postgres.stop(), redis.stop()]);

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import type { Broker } from '../../src/broker/lanes.ts';
 import { readRunId } from '../../src/broker/run-id.ts';
+import { type Failovers, keepFailingOver } from './failovers.ts';
 import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
 import { startRedisCluster } from './redis-cluster.ts';
 
@@ -19,16 +20,22 @@ export interface OwnRedis extends AsyncDisposable {
 export const startOwnRedis = async (settings: Record<string, string> = {}): Promise<OwnRedis> => {
   const isCluster = inject('redisTopology') === 'cluster';
   const cluster = isCluster ? await startRedisCluster({ settings }) : undefined;
+  const failOver = (): Failovers | undefined =>
+    cluster && inject('redisFailsOver') ? keepFailingOver(cluster) : undefined;
+  let failovers = failOver();
   const servers: readonly PrivateServer[] = cluster?.nodes ?? [await startPrivateRedis(settings)];
   return {
     env: cluster ? clusterEnv(cluster.url) : serverEnv(servers[0]?.port as number),
     kill: async () => {
+      await failovers?.end();
       await Promise.all(servers.map((server) => server.kill()));
     },
     start: async () => {
       await Promise.all(servers.map((server) => server.start()));
+      failovers = failOver();
     },
     [Symbol.asyncDispose]: async () => {
+      await failovers?.end();
       await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
     },
   };

@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../../src/database/client.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 import { createDatabase, dropDatabase } from './databases.ts';
+import { ridingOut } from './failovers.ts';
 import { serverEnv } from './own-redis.ts';
 import type { PgBouncer } from './pgbouncer.ts';
 import type { PrivateServer } from './private-servers.ts';
@@ -120,7 +121,8 @@ const openBroker = async (config: Config): Promise<Broker> => {
   // Commands fail by themselves while a test has its Redis down.
   const broker = new Broker(brokerOptions(config), () => {});
   await broker.ready();
-  for (const { redis } of broker.shards) await loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES });
+  for (const { redis } of broker.shards)
+    await ridingOut(() => loadLibrary(redis, { moves: LEGAL_MOVES, live: LIVE_STATUSES }));
   return broker;
 };
 
@@ -128,7 +130,7 @@ const openBroker = async (config: Config): Promise<Broker> => {
 const removeKeys = async (broker: Broker, prefix: string): Promise<void> => {
   for (const { redis } of broker.shards) {
     if (redis.status !== 'ready') continue;
-    const keys = (await Promise.all([redis.keys(`{${prefix}:*`), redis.keys(`${prefix}:*`)])).flat();
+    const keys = (await ridingOut(() => Promise.all([redis.keys(`{${prefix}:*`), redis.keys(`${prefix}:*`)]))).flat();
     // One by one: in a cluster, those of two slots do not go together.
     await Promise.all(keys.map((key) => redis.unlink(key).catch(() => undefined)));
   }

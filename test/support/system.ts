@@ -1,6 +1,7 @@
 import type { Client } from 'graphql-ws';
 import { freePort } from '../../src/local/free-port.ts';
 import { openSocket, request } from '../../src/local/graphql-client.ts';
+import { ridingOut } from './failovers.ts';
 import { checkBooks } from './invariants.ts';
 import { CLI } from './processes.ts';
 import { type SetupOptions, setup, spawnNode, type TestApp, type TestProcess, waitFor } from './setup.ts';
@@ -74,7 +75,7 @@ export const startSystem = async (options: SystemOptions = {}): Promise<System> 
     token: signUp.token,
     start,
     countByStatus,
-    graphql: (query, variables = {}) => request(url, query, variables, credentials),
+    graphql: (query, variables = {}) => ridingOut(() => request(url, query, variables, credentials)),
     submit: async (count, type, payload, more = {}) => {
       const inputs = Array.from({ length: count }, () => ({ type, payload, ...more }));
       const { createTasks } = await request<{ createTasks: { id: string }[] }>(url, SUBMIT, { inputs }, credentials);
