@@ -25,9 +25,14 @@ export const lineKey = (tag: string, line: string): string => `${tag}:line:${lin
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
 export const wakeKey = (tag: string, queue: string, type: string): string => `${tag}:wake:${queue}|${type}`;
 
-/** Keys of a shard that survive a rebuild: who leads it and who works for it. Everything else is made anew. */
+/**
+ * Keys of a shard that survive a rebuild: who leads it, who works for it, and what its purges have ended, which is recorded before.
+ * Everything else is made anew.
+ */
 export const survivesRebuild = (tag: string, key: string): boolean =>
-  [leaderKey(tag), workersKey(tag), workerExpiryKey(tag), taskTypesKey(tag), typeDefaultsKey(tag)].includes(key);
+  [leaderKey, workersKey, workerExpiryKey, taskTypesKey, typeDefaultsKey, purgesKey].some(
+    (keyOf) => keyOf(tag) === key,
+  );
 
 /** Pub/sub channels of a lane. A fixed number, chosen by owner: a channel an owner would cost a PUBLISH an owner. */
 export const REALTIME_CHANNELS = 16;

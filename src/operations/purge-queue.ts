@@ -64,6 +64,7 @@ const findUnconfirmed = (session: DatabaseSession, { queue, cursor, id }: Operat
 export const purgeNext = async (broker: Broker, passes: PurgePasses, operation: Operation): Promise<Step> => {
   const pass = passes.get(operation.id) ?? purgeCalls(broker, operation);
   passes.set(operation.id, pass);
+  const before = await readCount(broker, operation.id);
   let isOver: boolean;
   try {
     isOver = (await pass.next()).done === true;
@@ -72,8 +73,8 @@ export const purgeNext = async (broker: Broker, passes: PurgePasses, operation: 
     throw error;
   }
   const brokerCount = await readCount(broker, operation.id);
-  // A Redis that lost its data counts from 0 again.
-  const done = brokerCount >= operation.brokerCount ? brokerCount - operation.brokerCount : brokerCount;
+  // A Redis that lost its data counts from 0 again, and what the others counted was recorded before.
+  const done = Math.max(0, brokerCount - Math.min(operation.brokerCount, before));
   if (isOver) passes.delete(operation.id);
   return { matched: done, done, brokerCount, isOver };
 };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { primariesFail } from '../support/failovers.ts';
 import { waitFor } from '../support/setup.ts';
 import { type System, startSystem } from '../support/system.ts';
 
@@ -33,7 +34,8 @@ const readSome = async (
   return cursor;
 };
 
-describe('a subscriber whose socket drops', () => {
+// These know each transition beforehand, and a primary that fails adds some. redis-failover.test.ts has subscribers for that.
+describe.skipIf(primariesFail())('a subscriber whose socket drops', () => {
   test('resumes the changes of all its tasks, and has seen each once and in order', { timeout: 120_000 }, async () => {
     await using system = await startSystem();
     await system.start('manager');

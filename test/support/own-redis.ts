@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import type { Broker } from '../../src/broker/lanes.ts';
 import { readRunId } from '../../src/broker/run-id.ts';
-import { type Failovers, keepFailingOver } from './failovers.ts';
+import { type Failovers, keepFailingOver, primariesFail, ridingOut } from './failovers.ts';
 import { type PrivateServer, startPrivateRedis } from './private-servers.ts';
 import { startRedisCluster } from './redis-cluster.ts';
 
@@ -20,8 +20,7 @@ export interface OwnRedis extends AsyncDisposable {
 export const startOwnRedis = async (settings: Record<string, string> = {}): Promise<OwnRedis> => {
   const isCluster = inject('redisTopology') === 'cluster';
   const cluster = isCluster ? await startRedisCluster({ settings }) : undefined;
-  const failOver = (): Failovers | undefined =>
-    cluster && inject('redisFailsOver') ? keepFailingOver(cluster) : undefined;
+  const failOver = (): Failovers | undefined => (cluster && primariesFail() ? keepFailingOver(cluster) : undefined);
   let failovers = failOver();
   const servers: readonly PrivateServer[] = cluster?.nodes ?? [await startPrivateRedis(settings)];
   return {
@@ -61,14 +60,15 @@ export const clusterEnv = (url: string): Record<string, string> => ({
 /** A connection to each server that has shards. */
 export const serversOf = async ({ shards }: Broker): Promise<Redis[]> => {
   const servers = new Map<string, Redis>();
-  for (const { redis } of shards) servers.set(await readRunId(redis), redis);
+  for (const { redis } of shards) servers.set(await ridingOut(() => readRunId(redis)), redis);
   return [...servers.values()];
 };
 
 /** Empties all servers that have shards. With `functions`, the library is gone, too, as from new servers. */
 export const loseEverything = async (broker: Broker, more: { functions?: boolean } = {}): Promise<void> => {
   for (const redis of await serversOf(broker)) {
-    if (more.functions) await redis.multi().flushall().function('FLUSH').exec();
-    else await redis.flushall();
+    await ridingOut<unknown>(() =>
+      more.functions ? redis.multi().flushall().function('FLUSH').exec() : redis.flushall(),
+    );
   }
 };
