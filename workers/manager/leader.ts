@@ -4,6 +4,9 @@ import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { metaKey } from '../../src/broker/keys.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import { offerLibrary } from '../../src/broker/library.ts';
+import { isBrokerOutage } from '../../src/broker/outage.ts';
+import { isDatabaseOutage } from '../../src/database/outage.ts';
+import { quietly } from '../../src/logger.ts';
 import { sleep } from '../../src/sleep.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 
@@ -57,11 +60,13 @@ export class Leader {
   async #campaign(): Promise<void> {
     const { leaseMs, mayLead, logger } = this.#options;
     const { signal } = this.#stopping;
+    const reportOutage = quietly(logger, 'PostgreSQL or Redis cannot be reached; campaigning again');
     while (!signal.aborted) {
       try {
         if (mayLead() && (await this.#tryToLead()) !== 'no') await this.#lead();
       } catch (error) {
-        logger.warn({ err: error }, 'lost the shard; campaigning again');
+        if (isDatabaseOutage(error) || isBrokerOutage(error)) reportOutage(error as Error);
+        else logger.warn({ err: error }, 'lost the shard; campaigning again');
       }
       await sleep(leaseMs / 3, signal);
     }
