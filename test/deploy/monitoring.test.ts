@@ -134,6 +134,21 @@ describe('the alert rules', () => {
     expect(rows.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
   });
 
+  test('are all tried: each fires in a test of its own, and does not in another', () => {
+    const { tests } = parse(read('prometheus/alerts.test.yml')) as {
+      tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
+    };
+    const namesOf = (isFiring: boolean): string[] => {
+      const cases = tests.flatMap((each) => each.alert_rule_test);
+      return [
+        ...new Set(cases.filter((each) => each.exp_alerts.length > 0 === isFiring).map(({ alertname }) => alertname)),
+      ].sort();
+    };
+    const all = rules.map(({ alert }) => alert).sort();
+    expect(namesOf(true)).toEqual(all);
+    expect(namesOf(false)).toEqual(all);
+  });
+
   test.skipIf(!hasPromtool)('are what Prometheus takes, and fire when they should', () => {
     expect(promtool('check', 'rules', 'alerts.yml')).toContain(`${rules.length} rules found`);
     expect(promtool('check', 'config', 'prometheus.yml')).toContain('is valid');
