@@ -13,6 +13,7 @@ import {
   type TaskRules,
   toNewTask,
 } from './new-task.ts';
+import { asksForSame, wasMadeFrom } from './same-request.ts';
 import { checkDependencyCount, takeParents } from './take-parents.ts';
 import { type IdempotentRow, passOnIdempotencyKeys, type Task, takeIdempotencyKeys } from './task-store.ts';
 import type { TaskWriter } from './task-writer.ts';
@@ -111,7 +112,7 @@ const submitWithin = async (
 const takeKeys = async (
   transaction: Prisma.TransactionClient,
   ownerId: string,
-  wanted: readonly IdempotentRow[],
+  wanted: readonly WantedKey[],
 ): Promise<Map<string, Task>> => {
   const existing = new Map((await takeIdempotencyKeys(transaction, ownerId, wanted)).map((row) => [row.key, row]));
   if (existing.size === 0) return new Map();
@@ -124,7 +125,12 @@ const takeKeys = async (
     const task = tasks.get(taskId);
     if (task) known.set(key, task);
   }
-  for (const row of wanted) if (known.has(row.key)) refuseOtherRequest(row, existing.get(row.key));
+  for (const row of wanted) {
+    const task = known.get(row.key);
+    // The same texts are found by their hashes; only others are compared.
+    if (!task || hasSameHash(row, existing.get(row.key))) continue;
+    if (!(await wasMadeFrom(transaction, row.task, task))) throw otherRequest(row);
+  }
   await passOnIdempotencyKeys(
     transaction,
     ownerId,
@@ -133,28 +139,34 @@ const takeKeys = async (
   return known;
 };
 
+/** A key, with the first task of the call that has it. */
+interface WantedKey extends IdempotentRow {
+  task: NewTask;
+}
+
 const distinctKeys = (
   tasks: readonly NewTask[],
   inputs: readonly SubmitInput[],
-): { wanted: IdempotentRow[]; byKey: Map<string, string> } => {
-  const wanted = new Map<string, IdempotentRow>();
+): { wanted: WantedKey[]; byKey: Map<string, string> } => {
+  const wanted = new Map<string, WantedKey>();
   for (const [index, task] of tasks.entries()) {
     if (task.idempotencyKey === null) continue;
     const asked = inputs[index] as SubmitInput;
-    const row = { key: task.idempotencyKey, taskId: task.id, requestHash: requestHash(task, asked) };
+    const row = { key: task.idempotencyKey, taskId: task.id, requestHash: requestHash(task, asked), task };
     const earlier = wanted.get(row.key);
-    if (earlier) refuseOtherRequest(row, earlier);
-    else wanted.set(row.key, row);
+    if (!earlier) wanted.set(row.key, row);
+    else if (!hasSameHash(row, earlier) && !asksForSame(task, earlier.task)) throw otherRequest(row);
   }
   return { wanted: [...wanted.values()], byKey: new Map([...wanted.values()].map(({ key, taskId }) => [key, taskId])) };
 };
 
-const refuseOtherRequest = (wanted: IdempotentRow, earlier: IdempotentRow | undefined): void => {
-  if (!earlier || Buffer.compare(wanted.requestHash, earlier.requestHash) === 0) return;
-  throw new TaskFlowError('CONFLICT', `The idempotency key "${wanted.key}" was used for another request.`, {
+const hasSameHash = (wanted: IdempotentRow, earlier: IdempotentRow | undefined): boolean =>
+  earlier !== undefined && Buffer.compare(wanted.requestHash, earlier.requestHash) === 0;
+
+const otherRequest = ({ key }: IdempotentRow): TaskFlowError =>
+  new TaskFlowError('CONFLICT', `The idempotency key "${key}" was used for another request.`, {
     field: 'idempotencyKey',
   });
-};
 
 /** Of what was asked for, without the defaults of its type: a worker that announces others makes no other request of it. */
 const requestHash = (

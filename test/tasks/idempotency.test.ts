@@ -67,6 +67,42 @@ describe('an idempotency key', () => {
     await expect(submit(keyed(`other ${name}`, more))).rejects.toMatchObject(conflict);
   });
 
+  test('holds for the same payload with its keys in another order, and for no other with them', async () => {
+    const [parent] = await submit(keyed(null));
+    const asked = {
+      payload: { a: 1, b: [{ c: null, d: 'x' }] },
+      tags: ['t'],
+      runAt: new Date('2099-01-01'),
+      maxAttempts: 4,
+      timeoutMs: 5,
+      backoff: { kind: 'FIXED', delayMs: 1_000 },
+      dependsOn: [parent?.id ?? ''],
+    } as const satisfies Partial<SubmitInput>;
+    const turned = { b: [{ d: 'x', c: null }], a: 1 };
+    const [one] = await submit(keyed('turned', asked));
+    const [two, three] = await submit(
+      keyed('turned', { ...asked, payload: turned }),
+      keyed('turned', asked),
+      keyed('turned in one call', { payload: { a: 1, b: 2 } }),
+      keyed('turned in one call', { payload: { b: 2, a: 1 } }),
+    );
+    expect([two?.id, three?.id]).toEqual([one?.id, one?.id]);
+    for (const more of [
+      { payload: { ...turned, a: '1' } },
+      { payload: { b: turned.b.toReversed(), a: [1] } },
+      { tags: ['u'] },
+      { runAt: null },
+      { maxAttempts: 5 },
+      { timeoutMs: null },
+      { backoff: null },
+      { dependsOn: null },
+      { onParentFailure: 'RUN' as const },
+    ]) {
+      const other = submit(keyed('turned', { ...asked, payload: turned, ...more }));
+      await expect(other, JSON.stringify(more)).rejects.toMatchObject({ code: 'CONFLICT' });
+    }
+  });
+
   test('stands for one task when it comes twice in one call', async () => {
     const before = await countTasks();
     const [one, plain, two, other] = await submit(keyed('twice'), keyed(null), keyed('twice'), keyed('another'));
