@@ -24,7 +24,7 @@ builder.objectField(TaskType, 'logs', (t) =>
       type: LogLineType,
       description: `What its handlers said, in order, at most ${LOG_PAGE.max} a page. Default: the first ${LOG_PAGE.initial}.`,
       resolve: async ({ id }, page, { services }) => {
-        const { lines, ...more } = await findLogs(services.database, id, page);
+        const { lines, ...more } = await findLogs(services.loaders.logs, id, page);
         return toConnection({ nodes: lines, ...more });
       },
     },

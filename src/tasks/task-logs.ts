@@ -1,5 +1,4 @@
 import type { Reach } from '../accounts/principal.ts';
-import type { Database } from '../database/client.ts';
 import type { TaskLog } from '../database/generated/client/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import type { LogMessage } from '../realtime/change.ts';
@@ -7,6 +6,7 @@ import { isSideMessage } from '../realtime/owner-feed.ts';
 import { closing } from './closing.ts';
 import { findTask } from './find-tasks.ts';
 import { type PageRequest, pageSize } from './page.ts';
+import type { LogLoader, Place } from './task-log-store.ts';
 import { hasEnded, type TaskStatus } from './task-state.ts';
 import type { WatchServices } from './watch-tasks.ts';
 
@@ -24,10 +24,6 @@ export interface LogLine {
 
 export const LOG_PAGE = { initial: 100, max: 500 } as const;
 
-interface Place {
-  claimedAtSeq: number;
-  number: number;
-}
 const BEGINNING: Place = { claimedAtSeq: 0, number: 0 };
 
 /** @throws TaskFlowError BAD_USER_INPUT when it is no id of a line */
@@ -65,7 +61,7 @@ const fromMessage = ({ record, atMs, ...line }: LogMessage): LogLine =>
  * @throws TaskFlowError BAD_USER_INPUT for a page that is too large, or a malformed cursor
  */
 export const findLogs = async (
-  database: Database,
+  logs: LogLoader,
   taskId: string,
   page: PageRequest,
 ): Promise<{ lines: LogLine[]; hasNextPage: boolean; hasPreviousPage: boolean }> => {
@@ -76,8 +72,8 @@ export const findLogs = async (
     isBackward: typeof page.last === 'number',
   };
   // One more than asked for shows whether there are more.
-  const found = await readLines(database, taskId, { ...span, limit: size + 1 });
-  const lines = found.slice(0, size);
+  const found = await logs.load({ taskId, ...span, limit: size + 1 });
+  const lines = found.slice(0, size).map(toLine);
   const hasMore = found.length > size;
   return {
     lines: span.isBackward ? lines.reverse() : lines,
@@ -86,31 +82,9 @@ export const findLogs = async (
   };
 };
 
-interface LineSpan {
-  after?: Place | undefined;
-  before?: Place | undefined;
-  /** From the end on, latest lines first. Default: in order. */
-  isBackward?: boolean;
-  limit: number;
+export interface LogServices extends WatchServices {
+  loaders: { logs: LogLoader };
 }
-
-const readLines = async (
-  database: Database,
-  taskId: string,
-  { after, before, isBackward = false, limit }: LineSpan,
-): Promise<LogLine[]> => {
-  const order = isBackward ? 'desc' : 'asc';
-  const rows = await database.taskLog.findMany({
-    where: { taskId, AND: [...(after ? [beyond(after, 'gt')] : []), ...(before ? [beyond(before, 'lt')] : [])] },
-    orderBy: [{ claimedAtSeq: order }, { number: order }],
-    take: limit,
-  });
-  return rows.map(toLine);
-};
-
-const beyond = ({ claimedAtSeq, number }: Place, side: 'gt' | 'lt') => ({
-  OR: [{ claimedAtSeq: { [side]: claimedAtSeq } }, { claimedAtSeq, number: { [side]: number } }],
-});
 
 /**
  * A task's log lines after one of them, past ones first, then as they come; ends with the task.
@@ -119,7 +93,7 @@ const beyond = ({ claimedAtSeq, number }: Place, side: 'gt' | 'lt') => ({
  * @throws TaskFlowError NOT_FOUND; BAD_USER_INPUT; SLOW_CONSUMER from the iterator
  */
 export const watchLogs = async (
-  { database, router }: WatchServices,
+  { database, router, loaders: { logs } }: LogServices,
   reach: Reach,
   taskId: string,
   afterId: string | null | undefined,
@@ -130,10 +104,10 @@ export const watchLogs = async (
   const messages = await router.subscribeWithSide(task.ownerId, task.id);
   const kept = async function* () {
     for (;;) {
-      const page = await readLines(database, task.id, { after: last, limit: LOG_PAGE.max });
-      for (const line of page) {
-        last = placeOf(line.id, 'id');
-        yield line;
+      const page = await logs.load({ taskId: task.id, after: last, limit: LOG_PAGE.max });
+      for (const row of page) {
+        last = row;
+        yield toLine(row);
       }
       if (page.length < LOG_PAGE.max) return;
     }

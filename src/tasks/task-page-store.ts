@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import { type Database, type DatabaseSession, Prisma, timeoutOf } from '../database/client.ts';
 import type { TaskEvent } from '../database/generated/client/client.ts';
+import { createLogLoader, type LogLoader } from './task-log-store.ts';
 import type { Task } from './task-store.ts';
 
 /** Everything but the large columns, which may hold a megabyte each. */
@@ -67,6 +68,8 @@ export interface TaskLoaders {
   summary: DataLoader<string, TaskRow | null>;
   /** All events of a task, in order. */
   events: DataLoader<string, TaskEvent[]>;
+  /** Log lines of a task. */
+  logs: LogLoader;
 }
 
 export const createTaskLoaders = (database: Database): TaskLoaders => ({
@@ -94,6 +97,7 @@ export const createTaskLoaders = (database: Database): TaskLoaders => ({
     const byTask = Map.groupBy(events, ({ taskId }) => taskId);
     return ids.map((id) => byTask.get(id) ?? []);
   }, UNCACHED),
+  logs: createLogLoader(database),
 });
 
 const MAX_SEQ = 2 ** 31 - 1;

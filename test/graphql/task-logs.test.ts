@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { recordQueries } from '../support/queries.ts';
 
 let app: ApiApp;
 let user: TestUser;
@@ -62,6 +63,27 @@ describe('pages of log lines', () => {
     const before = await page({ last: 3, before: last.startCursor });
     expect(before).toMatchObject({ lines: '1.2 1.3 2.1', hasNextPage: true, hasPreviousPage: true });
     expect(await page({ last: 3, before: before.startCursor })).toMatchObject({ lines: '1.1', hasPreviousPage: false });
+  });
+
+  test('of many tasks are read in one query', async () => {
+    const other = (await user.call('mutation { createTask(input: { type: "echo" }) { id } }')).data.createTask.id;
+    const line = { claimedAtSeq: 2, number: 1, attempt: 1, at: new Date(), record: { message: 'another' } };
+    await app.database.taskLog.create({ data: { taskId: other, ...line } });
+    const queries = recordQueries();
+    const { data } = await user.call(`{
+      tasks(where: { ids: ["${id}", "${other}"] }) {
+        edges { node { logs(first: 2) { edges { node { message } } } latest: logs(last: 1) { edges { node { message } } } } }
+      }
+    }`);
+    const said = data.tasks.edges.map(({ node }: { node: Record<string, { edges: { node: object }[] }> }) =>
+      Object.values(node).map(({ edges }) => edges.map((edge) => edge.node)),
+    );
+    expect(said).toEqual([
+      [[{ message: 'another' }], [{ message: 'another' }]],
+      [[{ message: '1.1' }, { message: '1.2' }], [{ message: '2.3' }]],
+    ]);
+    // One a direction.
+    expect(queries.filter((sql) => sql.includes('task_logs'))).toHaveLength(2);
   });
 
   test('that are malformed or too large are BAD_USER_INPUT', async () => {
