@@ -39,9 +39,11 @@ const QueueType = builder.objectRef<Queue>('Queue').implement({
       type: 'DateTime',
       nullable: true,
       description:
-        'Since when its oldest waiting task has been QUEUED; null for none. It is looked for among those that are next.',
-      resolve: ({ name, oldestQueuedAt }, _args, { services }) =>
-        oldestQueuedAt === undefined ? services.queueAges.load(name) : oldestQueuedAt,
+        'Since when its oldest waiting task has been QUEUED; null for none. It is looked for among those that are next; subscriptions may show it as it was a second ago.',
+      resolve: (queue, _args, { services: { queueAges } }, { operation }) => {
+        if (queue.oldestQueuedAt !== undefined) return queue.oldestQueuedAt;
+        return operation.operation === 'subscription' ? queueAges.lately(queue) : queueAges.now.load(queue.name);
+      },
     }),
   }),
 });

@@ -147,6 +147,38 @@ describe('oldestQueuedAt', () => {
   });
 });
 
+describe('oldestQueuedAt of watched queues', () => {
+  const WATCH = 'subscription ($name: String!) { queueUpdated(name: $name) { counts { queued } oldestQueuedAt } }';
+  const begin = (name: string) => subscribe(app.yoga, user.headers, WATCH, { name });
+
+  test('is looked for once for all of them and all their subscribers, as long as none becomes busy', async () => {
+    const names = ['watched-1', 'watched-2', 'watched-3'];
+    for (const name of names) await submit(name, 1);
+    // From here on their ages are known for a second.
+    await user.call('{ queues { oldestQueuedAt } }');
+    const queries = recordQueries();
+    const watches = await Promise.all([...names, ...names].map(begin));
+    for (const watch of watches) {
+      const [{ oldestQueuedAt }] = (await watch.take(1)) as [{ oldestQueuedAt: string }];
+      expect(Date.parse(oldestQueuedAt)).toBeGreaterThan(Date.now() - 60_000);
+      await watch.stop();
+    }
+    expect(queries.filter((sql) => sql.includes('task_events'))).toEqual([]);
+  });
+
+  test('fits to the counts when a first task comes, and when the last has gone', async () => {
+    const watch = await begin('turning');
+    expect(await watch.take(1)).toEqual([{ counts: { queued: 0 }, oldestQueuedAt: null }]);
+    await user.call('{ queues { oldestQueuedAt } }');
+    const [task] = await submit('turning', 1);
+    const [busy] = await watch.take(1);
+    expect(busy).toEqual({ counts: { queued: 1 }, oldestQueuedAt: expect.any(String) });
+    await user.call(`mutation { cancelTask(id: "${task?.id}") { id } }`);
+    expect(await watch.take(1)).toEqual([{ counts: { queued: 0 }, oldestQueuedAt: null }]);
+    await watch.stop();
+  });
+});
+
 describe('queuesUpdated', () => {
   test('lists the queues at once, and again when one comes or changes', async () => {
     const watch = await subscribe(
