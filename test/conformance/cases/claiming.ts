@@ -113,7 +113,8 @@ export const runsAsManyAsItsConcurrency = async (h: Harness): Promise<void> => {
 
 export const keepsTheLimitOfAQueue = async (h: Harness): Promise<void> => {
   await using _ = (await h.startWorker({ WORKER_CONCURRENCY: '6', WORKER_QUEUES: 'free,two:2' })).process;
-  const limited = await h.system.submit(6, 'sleep', { ms: 200 }, { queue: 'two' });
+  // Long enough for both slots to be filled while the machine has much else to do.
+  const limited = await h.system.submit(6, 'sleep', { ms: 600 }, { queue: 'two' });
   const free = await h.system.submit(4, 'sleep', { ms: 200 }, { queue: 'free' });
   for (const id of [...limited, ...free]) expect((await h.ended(id)).status).toBe('COMPLETED');
   expect(await mostAtOnce(h, 'two')).toBe(2);
