@@ -213,25 +213,47 @@ describe('taskChanges', () => {
     expect(seen[1].task).toMatchObject({ status: 'SCHEDULED', startedAt: seen[0].task.startedAt });
   });
 
-  test.each([
-    ['the status of the transition', { status: ['COMPLETED'] }, [3]],
-    ['a type', { type: ['other'] }, []],
-    ['a tag', { tags: ['wanted'] }, [1, 2, 3]],
-    ['a tag that it has not', { tags: ['wanted', 'unwanted'] }, []],
-    ['a time', { createdAfter: '2020-01-01T00:00:00Z', status: ['PROCESSING'] }, [2]],
-    ['a time to come', { createdAfter: '2999-01-01T00:00:00Z' }, []],
-  ])('keeps to %s', async (_what, where, seqs) => {
-    const other = await app.user();
-    const live = await begin(PLAIN_CHANGES, { where }, other);
-    const task = await submit({ tags: ['wanted'] }, other);
+  const runOne = async (more: Record<string, unknown>, who: TestUser) => {
+    const task = await submit(more, who);
     await app.live.begin(task);
     await app.live.complete(task);
+    return task;
+  };
+  const seqsOf = async (watch: Awaited<ReturnType<typeof begin>>, count: number) =>
+    (await watch.take(count)).map(({ event }) => [event.taskId, event.seq]);
+
+  test.each([
+    ['the status of the transition', { status: ['COMPLETED'] }, [3], {}, 3],
+    ['a type', { type: ['other'] }, [], { type: 'other' }, 1],
+    ['a tag', { tags: ['wanted'] }, [1, 2, 3], { tags: ['wanted'] }, 1],
+    ['a tag that it has not', { tags: ['wanted', 'unwanted'] }, [], { tags: ['wanted', 'unwanted'] }, 1],
+    ['a time', { createdAfter: '2020-01-01T00:00:00Z', status: ['PROCESSING'] }, [2], {}, 2],
+  ])('keeps to %s', async (_what, where, seqs, matching, firstSeq) => {
+    const other = await app.user();
+    const live = await begin(PLAIN_CHANGES, { where }, other);
+    const task = await runOne({ tags: ['wanted'] }, other);
     // A last one that matches shows that nothing else came before it.
+    const last = await runOne(matching, other);
     const past = await begin(PLAIN_CHANGES, { where, after: '0' }, other);
     for (const watch of [live, past]) {
-      if (seqs.length > 0) expect((await watch.take(seqs.length)).map(({ event }) => event.seq)).toEqual(seqs);
-      const waiting = watch.next();
-      expect(await Promise.race([waiting, nothingFor(50)])).toBe('nothing');
+      const expected = [...seqs.map((seq) => [task.id, seq]), [last.id, firstSeq]];
+      expect(await seqsOf(watch, expected.length)).toEqual(expected);
+      await watch.stop();
+    }
+  });
+
+  test('keeps to a time that is later than that of some tasks', async () => {
+    const other = await app.user();
+    const early = await submit({}, other);
+    const { createdAt } = await app.factory.task(early.id);
+    const where = { createdAfter: new Date(createdAt.getTime() + 1).toISOString() };
+    const live = await begin(PLAIN_CHANGES, { where }, other);
+    await app.live.begin(early);
+    await app.live.complete(early);
+    const late = await submit({}, other);
+    const past = await begin(PLAIN_CHANGES, { where, after: '0' }, other);
+    for (const watch of [live, past]) {
+      expect(await seqsOf(watch, 1)).toEqual([[late.id, 1]]);
       await watch.stop();
     }
   });
@@ -313,6 +335,3 @@ describe('a subscriber that falls behind', () => {
     );
   });
 });
-
-/** Shows that a message that should not come did not come; one that should is waited for without a time. */
-const nothingFor = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(() => resolve('nothing'), ms));

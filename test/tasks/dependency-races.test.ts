@@ -16,6 +16,7 @@ import { Dependents } from '../support/dependencies.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
 import { findContradictions } from '../support/invariants.ts';
 import { beginTestTerm } from '../support/leading.ts';
+import { recordQueries } from '../support/queries.ts';
 import { setup, type TestApp, waitFor } from '../support/setup.ts';
 import { completion } from '../support/transitions.ts';
 
@@ -160,16 +161,13 @@ describe('a parent that ends while its child is submitted', () => {
       await mayCommit.promise;
     });
     await isLocked.promise;
-    let isSubmitted = false;
-    const submitting = submit({ dependsOn: [parent.id] }).then((task) => {
-      isSubmitted = true;
-      return task;
-    });
-    for (let i = 0; i < 10; i++) {
-      await delay(10);
+    const queries = recordQueries();
+    const submitting = submit({ dependsOn: [parent.id] });
+    const isRefused = (times: number) => queries.filter((sql) => sql.includes('NOWAIT')).length > times;
+    for (const times of [1, 2, 3]) {
+      await waitFor(() => isRefused(times), { what: 'it has tried again' });
       expect(await waitingForLocks()).toBe(0n);
     }
-    expect(isSubmitted).toBe(false);
     mayCommit.resolve();
     await recording;
     const child = await submitting;
