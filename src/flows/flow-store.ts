@@ -45,6 +45,8 @@ export const findFlowPage = (
 export interface FlowTask {
   flowId: string;
   taskId: string;
+  /** In the order of the submission, from 0. */
+  place: number;
   name: string;
 }
 
@@ -69,7 +71,7 @@ const ofFlows = (flowIds: readonly string[]): Prisma.Sql => {
 /** The tasks of these flows, each flow's in order. */
 export const findFlowTasks = (session: DatabaseSession, flowIds: readonly string[]): Promise<FlowTask[]> =>
   session.$queryRaw<FlowTask[]>`
-    SELECT flow_id AS "flowId", task_id AS "taskId", name FROM flow_tasks f WHERE ${ofFlows(flowIds)} ORDER BY flow_id, place`;
+    SELECT flow_id AS "flowId", task_id AS "taskId", place, name FROM flow_tasks f WHERE ${ofFlows(flowIds)} ORDER BY flow_id, place`;
 
 /** How many tasks of these flows stand where; those that are no longer kept are not counted. */
 export const countFlowTasks = (

@@ -1,11 +1,12 @@
 import { reachOf } from '../accounts/principal.ts';
 import { type FlowInput, type FlowTaskInput, MAX_FLOW_TASKS } from '../flows/check-flow.ts';
 import { createFlow } from '../flows/create-flow.ts';
-import { FLOW_PAGE, findFlow, findFlows } from '../flows/find-flows.ts';
+import { cursorOfFlowTask, FLOW_PAGE, findFlow, findFlows, pageOfFlowTasks } from '../flows/find-flows.ts';
 import type { FlowCounts } from '../flows/flow-loaders.ts';
 import type { Flow, FlowTask } from '../flows/flow-store.ts';
 import type { CountedFlow } from '../flows/watch-flows.ts';
-import { toConnection } from '../tasks/page.ts';
+import { DEFAULT_PAGE, MAX_PAGE } from '../tasks/find-tasks.ts';
+import { connectionOf, toConnection } from '../tasks/page.ts';
 import { builder } from './builder.ts';
 import { requirePrincipal, requireReader } from './context.ts';
 import { firstOf, loadWithinReach } from './dependencies.ts';
@@ -63,6 +64,16 @@ const FlowType = builder.objectRef<Flow | CountedFlow>('Flow').implement({
       resolve: async ({ id }, { first }, { services }) =>
         firstOf(await services.flowLoaders.tasksOfFlow.load(id), first),
     }),
+    taskPage: t.connection(
+      {
+        type: FlowTaskType,
+        description: `As tasks, a page at a time: at most ${MAX_PAGE}. Default: the first ${DEFAULT_PAGE}.`,
+        resolve: async ({ id }, page, { services }) =>
+          connectionOf(pageOfFlowTasks(await services.flowLoaders.tasksOfFlow.load(id), page), cursorOfFlowTask),
+      },
+      { name: 'FlowTaskConnection', description: 'A page of the tasks of a flow.' },
+      { name: 'FlowTaskEdge', description: 'A task of a flow with its place among the others.' },
+    ),
   }),
 });
 
