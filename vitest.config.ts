@@ -6,8 +6,8 @@ import { defineConfig } from 'vitest/config';
  */
 const topologies = (process.env.TEST_REDIS ?? 'server').split(',');
 
-/** What starts real processes, and does not ask for a Redis of another kind by itself: three minutes on two cores. */
-const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/typescript.test.ts'];
+/** What starts real processes, and does not ask for a Redis of another kind by itself: five minutes on two cores. */
+const END_TO_END = ['test/faults/*.test.ts', 'test/life/**/*.test.ts', 'test/conformance/*.test.ts'];
 const FOR_ONE_SERVER = ['test/faults/redis-*.test.ts'];
 /** Beside all other tests, only those in which the kind of Redis counts most: one minute. */
 const SHORT = [
