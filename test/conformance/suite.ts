@@ -97,6 +97,7 @@ const CALM = new Set([
   'keeps a thousand lines of an attempt',
   'cuts long lines',
   'stops a handler whose task is cancelled',
+  'ends a cancelled task whose handler went on',
   'stops a handler whose time is up',
   'tries again after a timeout',
   'tells handlers what they run',
