@@ -6,7 +6,7 @@ import { changeQueue } from '../queues/change-queue.ts';
 import { findQueue, findQueues, type Queue, type QueueCounts, readQueue } from '../queues/find-queues.ts';
 import { checkQueueName } from '../queues/queue-name.ts';
 import type { QueueSettings } from '../queues/queue-store.ts';
-import { ALL_QUEUES } from '../queues/watch-queues.ts';
+import { ONLY_KEY } from '../realtime/state-watcher.ts';
 import { builder } from './builder.ts';
 import { type Context, callerOf } from './context.ts';
 
@@ -119,7 +119,7 @@ builder.subscriptionFields((t) => ({
     type: [QueueType],
     description: 'The queues, as `queues` lists them: now, then whenever they have changed, at most once a second.',
     authScopes: { signedIn: true },
-    subscribe: (_root, _args, { services }) => services.queueListWatcher.watch(ALL_QUEUES),
+    subscribe: (_root, _args, { services }) => services.queueListWatcher.watch(ONLY_KEY),
     resolve: (queues) => queues,
   }),
 }));

@@ -1,5 +1,5 @@
 import { findWorkers, type LiveWorker } from '../queues/find-workers.ts';
-import { ALL_WORKERS } from '../queues/watch-workers.ts';
+import { ONLY_KEY } from '../realtime/state-watcher.ts';
 import { decodeBackoff } from '../tasks/backoff.ts';
 import type { KnownType } from '../tasks/task-types.ts';
 import type { TypeDefaults } from '../tasks/type-defaults.ts';
@@ -96,7 +96,7 @@ builder.subscriptionField('workersUpdated', (t) =>
     type: [WorkerType],
     description: 'The workers that live: now, then whenever the list has changed, at most once a second.',
     authScopes: { apiKey: 'TASKS_READ' },
-    subscribe: (_root, _args, { services }) => services.workerWatcher.watch(ALL_WORKERS),
+    subscribe: (_root, _args, { services }) => services.workerWatcher.watch(ONLY_KEY),
     resolve: (workers) => workers,
   }),
 );

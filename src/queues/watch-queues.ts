@@ -19,9 +19,6 @@ export class QueueWatcher extends StateWatcher<Queue> {
   }
 }
 
-/** The only key there is. */
-export const ALL_QUEUES = '*';
-
 /** Hands the list of queues to this node's subscribers. Queues come and go, and tasks grow old, without a signal. */
 export class QueueListWatcher extends StateWatcher<Queue[]> {
   constructor(services: QueueServices, logger: Logger) {

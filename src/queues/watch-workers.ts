@@ -3,9 +3,6 @@ import type { Broker } from '../broker/lanes.ts';
 import { everySecond, StateWatcher } from '../realtime/state-watcher.ts';
 import { findWorkers, type LiveWorker } from './find-workers.ts';
 
-/** The only key there is. */
-export const ALL_WORKERS = '*';
-
 /** Hands the list of live workers to this node's subscribers. A worker that died says nothing by itself. */
 export class WorkerWatcher extends StateWatcher<LiveWorker[]> {
   constructor(broker: Broker, logger: Logger) {

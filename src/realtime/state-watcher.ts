@@ -9,6 +9,9 @@ const BUFFER = 100;
 /** How often what nobody signals is looked at, in ms. */
 const LOOK_MS = 1_000;
 
+/** The key of a watcher that knows a single state. */
+export const ONLY_KEY = '*';
+
 export interface StateWatcherOptions<T> {
   /** What a key stands for, as it is now. */
   read: (key: string) => Promise<T>;

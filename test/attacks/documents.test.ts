@@ -1,23 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { QUERY_LIMITS } from '../../src/graphql/query-limits.ts';
-import { type Api, startApi } from '../../src/server/api.ts';
-import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
-import { silent } from '../support/factory.ts';
+import { errorOf } from '../support/api.ts';
+import { type ServedApi, setupServedApi } from '../support/served-api.ts';
 import { connect, watch } from '../support/sockets.ts';
 
-let app: ApiApp;
-let api: Api;
-let user: TestUser;
+let { api, user, close } = {} as ServedApi;
 
 beforeAll(async () => {
-  app = await setupApi();
-  api = await startApi(app.config, silent);
-  user = await app.user();
+  ({ api, user, close } = await setupServedApi());
 });
-afterAll(async () => {
-  await api.close();
-  await app.close();
-});
+afterAll(() => close());
 
 const times = (count: number, make: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join(' ');

@@ -2,25 +2,16 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { CompiledResults } from '../../src/graphql/compiled-results.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
-import { type Api, startApi } from '../../src/server/api.ts';
-import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
-import { silent } from '../support/factory.ts';
+import { type ServedApi, setupServedApi } from '../support/served-api.ts';
 import { waitFor } from '../support/setup.ts';
 import { connect, openRaw, subscribe, watch } from '../support/sockets.ts';
 
-let app: ApiApp;
-let api: Api;
-let user: TestUser;
+let { app, api, user, close } = {} as ServedApi;
 
 beforeAll(async () => {
-  app = await setupApi();
-  api = await startApi(app.config, silent);
-  user = await app.user();
+  ({ app, api, user, close } = await setupServedApi());
 });
-afterAll(async () => {
-  await api.close();
-  await app.close();
-});
+afterAll(() => close());
 
 const ME = '{ me { id } }';
 const QUEUE = 'subscription { queueUpdated(name: "q") { name } }';

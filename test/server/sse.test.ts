@@ -1,23 +1,17 @@
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
-import { type Api, startApi } from '../../src/server/api.ts';
-import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
+import { startApi } from '../../src/server/api.ts';
+import { setupApi } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
+import { type ServedApi, setupServedApi } from '../support/served-api.ts';
 
-let app: ApiApp;
-let api: Api;
-let user: TestUser;
+let { app, api, user, close } = {} as ServedApi;
 
 beforeAll(async () => {
-  app = await setupApi();
-  api = await startApi(app.config, silent);
-  user = await app.user();
+  ({ app, api, user, close } = await setupServedApi());
 });
-afterAll(async () => {
-  await api.close();
-  await app.close();
-});
+afterAll(() => close());
 
 const begin = (query: string, more: RequestInit = {}, headers = user.headers) =>
   fetch(`${api.url}/graphql`, {

@@ -4,25 +4,17 @@ import { realtimeChannel } from '../../src/broker/keys.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { channelOfOwner, publishChanges } from '../../src/realtime/publish.ts';
-import { type Api, startApi } from '../../src/server/api.ts';
-import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
-import { silent } from '../support/factory.ts';
+import type { TestUser } from '../support/api.ts';
+import { type ServedApi, setupServedApi } from '../support/served-api.ts';
 import { waitFor } from '../support/setup.ts';
 import { connect, openRaw, watch } from '../support/sockets.ts';
 
-let app: ApiApp;
-let api: Api;
-let user: TestUser;
+let { app, api, user, close } = {} as ServedApi;
 
 beforeAll(async () => {
-  app = await setupApi();
-  api = await startApi(app.config, silent);
-  user = await app.user();
+  ({ app, api, user, close } = await setupServedApi());
 });
-afterAll(async () => {
-  await api.close();
-  await app.close();
-});
+afterAll(() => close());
 
 const ME = '{ me { id } }';
 
