@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildDashboard, hasDashboardSources, isDashboardBuilt, WEB } from './dashboard.js';
+import { withLock } from './lock.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -88,8 +89,26 @@ const run = (command, args, options = {}) =>
 
 const tool = (name, ...args) => run(join(BIN, name), args);
 
-const install = async (folder = ROOT) => {
-  if (isInstalled(folder) && existsSync(join(BIN, 'node'))) return 0;
+/**
+ * Does what a checkout still lacks, unless another process, started at the same time, has done so meanwhile.
+ *
+ * @param isDone whether there is nothing to do
+ * @param work gives an exit code
+ * @returns the exit code
+ */
+const prepare = async (isDone, work) => {
+  if (isDone()) return 0;
+  const onWait = () => console.log('Waiting for another process, which prepares the same');
+  return withLock(join(ROOT, '.preparing'), () => (isDone() ? 0 : work()), onWait);
+};
+
+const install = (folder = ROOT) =>
+  prepare(
+    () => isInstalled(folder) && existsSync(join(BIN, 'node')),
+    () => runInstall(folder),
+  );
+
+const runInstall = (folder) => {
   console.log(
     `Installing packages${folder === ROOT ? '' : ` of ${basename(folder)}/`} with npm ci; the first time this takes a minute`,
   );
@@ -98,20 +117,25 @@ const install = async (folder = ROOT) => {
   return npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
 };
 
-const generate = async () => {
+const runGenerate = async () => {
   console.log('Generating the database client from prisma/schema.prisma');
   const code = await tool('prisma', 'generate', '--no-hints');
   if (code === 0) writeFileSync(STAMP, generatorInput());
   return code;
 };
 
+/** The database client: when asked for, also where it is there already. */
+const generate = (isAskedFor) => (isAskedFor ? prepare(() => false, runGenerate) : prepare(isGenerated, runGenerate));
+
 /** The dashboard, unless it is built already or this is a package that brings it along. */
 const prepareDashboard = async () => {
-  if (!hasDashboardSources() || isDashboardBuilt()) return 0;
+  const isDone = () => !hasDashboardSources() || isDashboardBuilt();
+  if (isDone()) return 0;
   const bin = join(WEB, 'node_modules', '.bin');
   // Otherwise the build would be what the environment says: tests run in "test", where React checks much.
   const options = { cwd: WEB, env: { ...env, NODE_ENV: 'production' } };
-  return (await install(WEB)) || buildDashboard((name, ...args) => run(join(bin, name), args, options));
+  const build = () => buildDashboard((name, ...args) => run(join(bin, name), args, options));
+  return (await install(WEB)) || prepare(isDone, build);
 };
 
 const TESTS = ['vitest', 'run'];
@@ -143,7 +167,7 @@ const main = async ([name = 'up', ...args]) => {
     // Its types are checked with its packages, also when it is built already.
     () => (name === 'test' ? install(WEB) : 0),
     () => (name === 'bench' ? 0 : prepareDashboard()),
-    () => (name === 'generate' || !isGenerated() ? generate() : 0),
+    () => generate(name === 'generate'),
   ];
   if (name === 'test' && args.length === 0) env.TEST_REDIS ??= ALL_KINDS_OF_REDIS;
   const steps = command(args).map((step) => () => tool(...step));
