@@ -15,6 +15,13 @@ export interface OperationArgs {
   variableValues: Record<string, unknown> | null | undefined;
 }
 
+/** Who is at the other end of a socket, as the request for it says. */
+export interface SocketClient {
+  address: string;
+  /** What it says that it is. */
+  userAgent: string | undefined;
+}
+
 /** A valid operation of a client that was let in. */
 export interface PreparedOperation {
   args: OperationArgs;
@@ -33,11 +40,11 @@ export interface PreparedOperation {
 export const prepareOperation = async (
   { yoga, services, persisted }: Pick<Front, 'yoga' | 'services' | 'persisted'>,
   credentials: Credentials,
-  address: string,
+  { address, userAgent }: SocketClient,
   payload: SubscribePayload,
 ): Promise<PreparedOperation | readonly GraphQLError[]> => {
   // Whose it is comes with the context, below.
-  const engine = yoga.getEnveloped({ credentials, address });
+  const engine = yoga.getEnveloped({ credentials, address, userAgent });
   const parsed = attempt(() => engine.parse(persisted ? persisted.documentOf(payload) : payload.query) as DocumentNode);
   const admitted = await admit(services, credentials, address, kindOf(parsed.value, payload.operationName));
   if (!parsed.value) throw parsed.error;

@@ -12,7 +12,7 @@ import { toAnswer, withoutHttp } from './http-extension.ts';
 import { codeOf, describeOperation } from './measure-operations.ts';
 import type { OpenSockets } from './open-sockets.ts';
 import { OtherOperations, type OtherProtocol } from './other-operations.ts';
-import { type PreparedOperation, prepareOperation } from './prepare-operation.ts';
+import { type PreparedOperation, prepareOperation, type SocketClient } from './prepare-operation.ts';
 import { PushedSubscription, type SubscriptionOwner } from './pushed-subscription.ts';
 import type { Front } from './routes.ts';
 import type { WaitingSockets } from './waiting-sockets.ts';
@@ -45,7 +45,7 @@ const NONE: PushedSubscription[] = [];
  */
 export class SocketSession implements SubscriptionOwner {
   readonly socket: WebSocket;
-  readonly address: string;
+  readonly #client: SocketClient;
   readonly #host: SocketHost;
   readonly #group: number;
   principal: Principal | undefined;
@@ -56,12 +56,16 @@ export class SocketSession implements SubscriptionOwner {
   #running = NONE;
   #others: OtherOperations | undefined;
 
-  constructor(host: SocketHost, socket: WebSocket, address: string) {
+  constructor(host: SocketHost, socket: WebSocket, client: SocketClient) {
     this.#host = host;
     this.socket = socket;
-    this.address = address;
+    this.#client = client;
     this.#group = host.sockets.add(this);
     host.waiting.add(socket);
+  }
+
+  get address(): string {
+    return this.#client.address;
   }
 
   get services(): Services {
@@ -203,7 +207,7 @@ export class SocketSession implements SubscriptionOwner {
     const { front, maxSubscriptions } = this.#host;
     try {
       if (this.#running.length + (this.#others?.size ?? 0) > maxSubscriptions) throw tooMany(maxSubscriptions);
-      const prepared = await prepareOperation(front, this.#credentials, this.address, payload);
+      const prepared = await prepareOperation(front, this.#credentials, this.#client, payload);
       if ('engine' in prepared) await this.#run(subscription, prepared, text);
       else this.#refuse(subscription, prepared);
     } catch (error) {

@@ -9,6 +9,7 @@ import { withRequestId } from '../request-id.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { makeOtherProtocol } from './other-operations.ts';
+import type { SocketClient } from './prepare-operation.ts';
 import type { Front } from './routes.ts';
 import { CLOSE_CODES, type SocketHost, SocketSession } from './socket-session.ts';
 import { WaitingSockets } from './waiting-sockets.ts';
@@ -48,8 +49,8 @@ export const serveSockets = (http: Server, front: Front, config: Config): Socket
   http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const refusal = refusalOf(request, front, sockets.size >= config.MAX_SOCKETS);
     if (refusal) return void stream.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`);
-    const address = front.readAddress(request);
-    server.handleUpgrade(request, stream, head, (socket) => open(socket as ApiSocket, host, address));
+    const client = { address: front.readAddress(request), userAgent: request.headers['user-agent'] };
+    server.handleUpgrade(request, stream, head, (socket) => open(socket as ApiSocket, host, client));
   });
   return {
     get size() {
@@ -69,9 +70,9 @@ const refusalOf = (request: IncomingMessage, { origins }: Front, isFull: boolean
   return isFull ? '503 Service Unavailable' : undefined;
 };
 
-const open = (socket: ApiSocket, host: SocketHost, address: string): void => {
+const open = (socket: ApiSocket, host: SocketHost, client: SocketClient): void => {
   socket.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose);
-  if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL) socket.session = new SocketSession(host, socket, address);
+  if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL) socket.session = new SocketSession(host, socket, client);
   else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
 };
 

@@ -1,10 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import { realtimeChannel } from '../../src/broker/keys.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { channelOfOwner, publishChanges } from '../../src/realtime/publish.ts';
-import type { TestUser } from '../support/api.ts';
+import { PASSWORD, type TestUser } from '../support/api.ts';
 import { type ServedApi, setupServedApi } from '../support/served-api.ts';
 import { waitFor } from '../support/setup.ts';
 import { connect, openRaw, watch } from '../support/sockets.ts';
@@ -31,6 +32,20 @@ describe('a socket', () => {
     const key = await app.keyOf(user);
     const client = connect(api.url, { [name]: key['x-api-key'] });
     expect(await watch(client, ME).take(1)).toEqual([{ id: user.id }]);
+  });
+
+  test('logs in as what its request says that it is, and where from', async () => {
+    class Browser extends WebSocket {
+      constructor(url: string, protocol: string) {
+        super(url, protocol, { headers: { 'user-agent': 'a browser' } });
+      }
+    }
+    const client = connect(api.url, {}, { webSocketImpl: Browser });
+    const login = 'mutation ($i: String!, $p: String!) { login(input: { identifier: $i, password: $p }) { token } }';
+    const [{ token }] = await watch(client, login, { i: user.email, p: PASSWORD }).take(1);
+    const own = connect(api.url, { authorization: `Bearer ${token}` });
+    const [sessions] = await watch(own, '{ sessions { isCurrent userAgent address } }').take(1);
+    expect(sessions[0]).toEqual({ isCurrent: true, userAgent: 'a browser', address: '127.0.0.1' });
   });
 
   test('is closed with 4401 for wrong credentials', async () => {
