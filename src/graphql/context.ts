@@ -20,6 +20,7 @@ import type { QueueListWatcher, QueueWatcher } from '../queues/watch-queues.ts';
 import type { StatisticsWatcher } from '../queues/watch-statistics.ts';
 import type { WorkerWatcher } from '../queues/watch-workers.ts';
 import type { ScheduleRuns } from '../schedules/find-runs.ts';
+import type { ScheduleListWatcher, ScheduleWatcher } from '../schedules/watch-schedules.ts';
 import type { CancelServices } from '../tasks/cancel-task.ts';
 import type { RetryServices } from '../tasks/retry-tasks.ts';
 import type { SubmitServices } from '../tasks/submit-tasks.ts';
@@ -57,6 +58,8 @@ export interface Services
   sessionWatcher: SessionWatcher;
   apiKeyWatcher: ApiKeyWatcher;
   flowListWatcher: FlowListWatcher;
+  scheduleWatcher: ScheduleWatcher;
+  scheduleListWatcher: ScheduleListWatcher;
   statisticsWatcher: StatisticsWatcher;
   workWatcher: WorkWatcher;
   logger: Logger;

@@ -205,6 +205,11 @@ const toChanges = (input: typeof UpdateScheduleInput.$inferInput): ScheduleChang
   maxAttempts: input.maxAttempts ?? undefined,
 });
 
+const ScheduleConnection = builder.connectionObject(
+  { type: ScheduleType, name: 'ScheduleConnection', description: 'A page of schedules.' },
+  { name: 'ScheduleEdge', description: 'A schedule with its place among the others.' },
+);
+
 builder.queryFields((t) => ({
   schedule: t.field({
     type: ScheduleType,
@@ -225,9 +230,32 @@ builder.queryFields((t) => ({
         return toConnection(await context.services.lists.read((database) => findSchedules(database, reach, page)));
       },
     },
-    { name: 'ScheduleConnection', description: 'A page of schedules.' },
-    { name: 'ScheduleEdge', description: 'A schedule with its place among the others.' },
+    ScheduleConnection,
   ),
+}));
+
+builder.subscriptionFields((t) => ({
+  scheduleUpdated: t.field({
+    type: ScheduleType,
+    nullable: true,
+    description:
+      "One schedule of the caller's: now, then whenever it was changed, or has made a task, at most once a second; null where there is none, or no more.",
+    args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    authScopes: { apiKey: 'TASKS_READ' },
+    subscribe: (_root, { id }, context) =>
+      context.services.scheduleWatcher.watchSchedule(reachOf(requirePrincipal(context)), checkId(id)),
+    resolve: (schedule) => schedule,
+  }),
+  schedulesUpdated: t.field({
+    type: ScheduleConnection,
+    description:
+      'A page of schedules, as `schedules` gives it: now, then whenever there are others on it, or one of them was changed or has made a task, at most once a second.',
+    args: t.arg.connectionArgs(),
+    authScopes: { apiKey: 'TASKS_READ' },
+    subscribe: (_root, page, context) =>
+      context.services.scheduleListWatcher.watchSchedules(reachOf(requirePrincipal(context)), page),
+    resolve: (page) => toConnection(page),
+  }),
 }));
 
 builder.mutationFields((t) => {

@@ -28,6 +28,7 @@ import { StatisticsWatcher } from '../queues/watch-statistics.ts';
 import { WorkerWatcher } from '../queues/watch-workers.ts';
 import { RealtimeRouter } from '../realtime/router.ts';
 import { createScheduleRuns } from '../schedules/find-runs.ts';
+import { ScheduleListWatcher, ScheduleWatcher } from '../schedules/watch-schedules.ts';
 import { Epochs, epochRefreshMs } from '../tasks/epochs.ts';
 import { createTaskLoaders } from '../tasks/task-page-store.ts';
 import { TaskSnapshots } from '../tasks/task-snapshots.ts';
@@ -85,6 +86,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const apiKeyWatcher = new ApiKeyWatcher(database, logger);
   const flowLoaders = createFlowLoaders(database);
   const flowListWatcher = new FlowListWatcher(database, flowLoaders, logger);
+  const scheduleWatcher = new ScheduleWatcher(database, logger);
+  const scheduleListWatcher = new ScheduleListWatcher(database, logger);
   const statisticsWatcher = new StatisticsWatcher({ database, broker }, router, logger);
   const workWatcher = new WorkWatcher(broker, logger);
   return {
@@ -127,6 +130,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     sessionWatcher,
     apiKeyWatcher,
     flowListWatcher,
+    scheduleWatcher,
+    scheduleListWatcher,
     statisticsWatcher,
     workWatcher,
     maxResultBytes: config.MAX_RESULT_BYTES,
@@ -159,6 +164,8 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
         sessionWatcher,
         apiKeyWatcher,
         flowListWatcher,
+        scheduleWatcher,
+        scheduleListWatcher,
         statisticsWatcher,
         workWatcher,
       ];

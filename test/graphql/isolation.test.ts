@@ -207,6 +207,20 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     const others = await subscribe(app.yoga, owner.headers, query);
     expect(await others.take(1)).toEqual([{ edges: [] }]);
   },
+  scheduleUpdated: async () => {
+    const query = `subscription { scheduleUpdated(id: "${scheduleId}") { id } }`;
+    const own = await subscribe(app.yoga, owner.headers, query);
+    expect(await own.take(1)).toEqual([{ id: scheduleId }]);
+    const others = await subscribe(app.yoga, stranger.headers, query);
+    expect(await others.take(1)).toEqual([null]);
+  },
+  schedulesUpdated: async () => {
+    const query = 'subscription { schedulesUpdated { edges { node { id } } } }';
+    const own = await subscribe(app.yoga, owner.headers, query);
+    expect(await own.take(1)).toEqual([{ edges: [{ node: { id: scheduleId } }] }]);
+    const others = await subscribe(app.yoga, stranger.headers, query);
+    expect(await others.take(1)).toEqual([{ edges: [] }]);
+  },
   schedule: async () => {
     expect((await stranger.call(`{ schedule(id: "${scheduleId}") { id } }`)).data).toEqual({ schedule: null });
     expect((await owner.call(`{ schedule(id: "${scheduleId}") { id } }`)).data.schedule).toEqual({ id: scheduleId });

@@ -41,6 +41,8 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   createFlow: ['mutation { createFlow(input: { name: "x", tasks: [] }) { id } }', 'TASKS_WRITE'],
   schedule: [`{ schedule(id: "${ID}") { id } }`, 'TASKS_READ'],
   schedules: ['{ schedules { edges { cursor } } }', 'TASKS_READ'],
+  scheduleUpdated: [`subscription { scheduleUpdated(id: "${ID}") { id } }`, 'TASKS_READ'],
+  schedulesUpdated: ['subscription { schedulesUpdated { edges { cursor } } }', 'TASKS_READ'],
   createSchedule: ['mutation { createSchedule(input: { name: "x", cron: "x", type: "x" }) { id } }', 'TASKS_WRITE'],
   updateSchedule: [`mutation { updateSchedule(id: "${ID}", input: {}) { id } }`, 'TASKS_WRITE'],
   pauseSchedule: [`mutation { pauseSchedule(id: "${ID}") { id } }`, 'TASKS_WRITE'],

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dashboard, expectAccessible, openDashboard } from '../support/dashboard.ts';
-import { visitorOf } from '../support/visitor.ts';
+import { openSecondBrowser, visitorOf } from '../support/visitor.ts';
 
 let dashboard: Dashboard;
 
@@ -126,6 +126,27 @@ describe('a schedule', () => {
     await page.getByText('There is no such schedule').waitFor();
     await expectAccessible(page);
   });
+});
+
+test('schedules are live: what is done to them in one browser shows in another without a reload', async () => {
+  const page = await newUserAtSchedules();
+  const list = await openSecondBrowser(dashboard, page, '/schedules');
+  await list.getByText('No schedules yet').waitFor();
+  const id = await makeSchedule(page, { name: 'shared' });
+  await list.getByRole('link', { name: 'shared', exact: true }).waitFor();
+  const detail = await openSecondBrowser(dashboard, page, `/schedules/${id}`);
+  await heading(detail, 'shared').waitFor();
+
+  const { graphql } = await visitorOf(dashboard, page);
+  await graphql('mutation ($id: ID!) { pauseSchedule(id: $id) { id } }', { id });
+  for (const each of [list, detail]) await each.getByText('Paused: nothing is due').waitFor();
+  await graphql('mutation ($id: ID!) { updateSchedule(id: $id, input: { name: "renamed" }) { id } }', { id });
+  await list.getByRole('link', { name: 'renamed', exact: true }).waitFor();
+  await heading(detail, 'renamed').waitFor();
+  await graphql('mutation ($id: ID!) { deleteSchedule(id: $id) { id } }', { id });
+  await list.getByText('No schedules yet').waitFor();
+  await detail.getByText('There is no such schedule').waitFor();
+  expect(dashboard.faults()).toEqual([]);
 });
 
 test('a schedule of somebody else is not there', async () => {

@@ -39,9 +39,3 @@ export const DueTimes = ({ label, times, timeZone }: DueTimesProps) => {
     </ol>
   );
 };
-
-/** When fewer than are shown will be left, in ms since 1970; undefined where there were never more. */
-export const runsOutAt = (times: readonly string[]): number | undefined => {
-  const last = times.at(-SHOWN);
-  return times.length <= SHOWN || last === undefined ? undefined : Date.parse(last);
-};

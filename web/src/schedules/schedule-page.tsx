@@ -1,5 +1,6 @@
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
+import { useSubscription } from 'urql';
 import { useFreshQuery } from '../live/use-fresh-query.ts';
 import { useChangesCursor, useTaskNow } from '../live/use-task-now.ts';
 import { Button, buttonClass } from '../ui/button.tsx';
@@ -12,20 +13,18 @@ import { ScheduleActions } from './schedule-actions.tsx';
 import { ScheduleDialog } from './schedule-form.tsx';
 import { ScheduleRuns } from './schedule-runs.tsx';
 import { Last, Next, newestOf, tagOf, When } from './schedule-state.tsx';
-import { ScheduleDocument, type ScheduleQuery } from './schedules.generated.ts';
+import { ScheduleDocument, type ScheduleQuery, ScheduleUpdatedDocument } from './schedules.generated.ts';
 import styles from './schedules.module.css';
-import { useKnownTimes } from './use-known-times.ts';
 
 type Schedule = NonNullable<ScheduleQuery['schedule']>;
 
 export const SchedulePage = () => {
   const { id } = useParams({ from: '/signed-in/schedules/$id' });
   const cursor = useChangesCursor();
-  const [{ data, error }, refresh] = useFreshQuery({
-    query: ScheduleDocument,
-    variables: { id },
-    pause: cursor === undefined,
-  });
+  const pause = cursor === undefined;
+  const [{ data, error }, refresh] = useFreshQuery({ query: ScheduleDocument, variables: { id }, pause });
+  // The query shows what this brings, as it does with what the page's own mutations bring: the cache has both.
+  const [{ data: live }] = useSubscription({ query: ScheduleUpdatedDocument, variables: { id }, pause });
   if (error && !data)
     return (
       <Frame>
@@ -38,13 +37,13 @@ export const SchedulePage = () => {
         <Loading />
       </Frame>
     );
-  if (!data.schedule)
+  if (!data.schedule || live?.scheduleUpdated === null)
     return (
       <Frame>
         <Missing />
       </Frame>
     );
-  return <Found key={id} schedule={data.schedule} cursor={cursor} refresh={refresh} />;
+  return <Found key={id} schedule={data.schedule} cursor={cursor} />;
 };
 
 const Frame = ({ children }: { children: ReactNode }) => <Page title="Schedule">{children}</Page>;
@@ -66,14 +65,12 @@ const Missing = () => (
 interface FoundProps {
   schedule: Schedule;
   cursor: string;
-  refresh: () => void;
 }
 
-const Found = ({ schedule, cursor, refresh }: FoundProps) => {
+const Found = ({ schedule, cursor }: FoundProps) => {
   const [isEditing, setIsEditing] = useState(false);
   const navigate = useNavigate();
   const tasks = useTaskNow({ tags: [tagOf(schedule)] }, cursor);
-  useKnownTimes([schedule], refresh);
   const actions = (
     <>
       <Button isSmall onClick={() => setIsEditing(true)}>

@@ -1,5 +1,6 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useEffect, useEffectEvent, useMemo, useState } from 'react';
+import { useSubscription } from 'urql';
 import { useFreshQuery } from '../live/use-fresh-query.ts';
 import { type TaskNow, useChangesCursor, useTaskNow } from '../live/use-task-now.ts';
 import { Button } from '../ui/button.tsx';
@@ -8,9 +9,13 @@ import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { ScheduleActions } from './schedule-actions.tsx';
 import { ScheduleDialog } from './schedule-form.tsx';
 import { Last, Next, newestOf, tagOf, When } from './schedule-state.tsx';
-import { type SchedulePartsFragment, SchedulesDocument } from './schedules.generated.ts';
+import {
+  type SchedulePartsFragment,
+  SchedulesDocument,
+  type SchedulesQuery,
+  SchedulesUpdatedDocument,
+} from './schedules.generated.ts';
 import styles from './schedules.module.css';
-import { useKnownTimes } from './use-known-times.ts';
 
 type Schedule = SchedulePartsFragment;
 
@@ -39,18 +44,13 @@ export const SchedulesPage = () => {
   );
 };
 
-/** A page of the list, and those after it, once they are asked for: what moves from one to the other is in neither twice. */
+/** A page of the list, live, and those after it, once they are asked for: what moves from one to the other is in neither twice. */
 const Part = ({ after }: { after: string | null }) => {
   const cursor = useChangesCursor();
-  const [{ data, error }, refresh] = useFreshQuery({
-    query: SchedulesDocument,
-    variables: { after },
-    pause: cursor === undefined,
-  });
+  const [{ data, error }, refresh] = useLiveList(after, cursor === undefined);
   const [hasMore, setHasMore] = useState(false);
   const schedules = useMemo(() => data?.schedules.edges.map(({ node }) => node) ?? [], [data]);
   const lastTasks = useLastTasks(schedules, cursor);
-  useKnownTimes(schedules, refresh);
   if (error && !data)
     return (
       <li>
@@ -84,6 +84,26 @@ const Part = ({ after }: { after: string | null }) => {
     </>
   );
 };
+
+/**
+ * A page of the list: the cache shows what the subscription brings of its schedules, as it does with what this page's own
+ * mutations bring, and the page is asked for again when there are others on it.
+ */
+const useLiveList = (after: string | null, pause: boolean) => {
+  const [state, refresh] = useFreshQuery({ query: SchedulesDocument, variables: { after }, pause });
+  const [{ data: live }] = useSubscription({ query: SchedulesUpdatedDocument, variables: { after }, pause });
+  const compare = useEffectEvent((newest: string): void => {
+    if (state.data && outlineOf(state.data.schedules) !== newest) refresh();
+  });
+  useEffect(() => {
+    if (live) compare(outlineOf(live.schedulesUpdated));
+  }, [live]);
+  return [state, refresh] as const;
+};
+
+/** Which schedules are on a page, and whether there are more. */
+const outlineOf = ({ edges, pageInfo }: SchedulesQuery['schedules']): string =>
+  [...edges.map(({ node }) => node.id), pageInfo.hasNextPage].join(' ');
 
 /** By the tags of their schedules. */
 const useLastTasks = (
