@@ -3,6 +3,7 @@ import type { Database } from '../database/client.ts';
 import type { Mailbox } from '../realtime/mailbox.ts';
 import { everySecond, StateWatcher } from '../realtime/state-watcher.ts';
 import { type ApiKey, findApiKeys } from './api-key-store.ts';
+import { type AuditPage, type AuditWhere, findAuditEntries } from './find-audit-entries.ts';
 import { findUsers, type UserPage, type UserWhere } from './find-users.ts';
 import { findSessions, type LoginSession } from './session-store.ts';
 
@@ -44,3 +45,32 @@ export class UserListWatcher extends StateWatcher<UserPage> {
     return this.watch(JSON.stringify(watched));
   }
 }
+
+/** Which page of the audit log is watched; as JSON, it is the key. */
+export interface WatchedAudit {
+  where: AuditWhere;
+  first: number | undefined;
+  /** The id of an entry. */
+  after: string | undefined;
+}
+
+/** Hands pages of the audit log to this node's subscribers. */
+export class AuditWatcher extends StateWatcher<AuditPage> {
+  constructor(database: Database, logger: Logger) {
+    super({
+      read: (key) => {
+        const { where, first, after } = JSON.parse(key, reviveTimes) as WatchedAudit;
+        return findAuditEntries(database, where, first, after);
+      },
+      ...everySecond('the audit log', logger),
+    });
+  }
+
+  /** @throws as `findAuditEntries`, to begin */
+  watchAudit(watched: WatchedAudit): Promise<Mailbox<AuditPage>> {
+    return this.watch(JSON.stringify(watched));
+  }
+}
+
+const reviveTimes = (name: string, value: unknown): unknown =>
+  (name === 'since' || name === 'until') && typeof value === 'string' ? new Date(value) : value;

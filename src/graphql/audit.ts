@@ -1,5 +1,7 @@
+import type { InputShapeFromFields } from '@pothos/core';
 import { AUDIT_ACTIONS, type AuditAction } from '../accounts/audit-actions.ts';
-import { AUDIT_PAGE, findAuditEntries } from '../accounts/find-audit-entries.ts';
+import { AUDIT_PAGE, type AuditPage, findAuditEntries } from '../accounts/find-audit-entries.ts';
+import type { WatchedAudit } from '../accounts/watch-accounts.ts';
 import { toConnection } from '../tasks/page.ts';
 import { checkId } from '../tasks/task-where.ts';
 import { builder } from './builder.ts';
@@ -52,27 +54,43 @@ const AuditWhereType = builder.inputType('AuditWhere', {
   }),
 });
 
+const AuditArguments = builder.args((t) => ({
+  where: t.field({ type: AuditWhereType, description: 'Which entries. Default: all.' }),
+  first: t.int({ description: `How many. Default: ${AUDIT_PAGE.initial}.` }),
+  after: t.string({ description: 'The cursor of the last one of the page before.' }),
+}));
+
+const toWatched = ({ where, first, after }: InputShapeFromFields<typeof AuditArguments>): WatchedAudit => ({
+  where: { ...where, actorId: where?.actorId ? checkId(where.actorId, 'where.actorId') : undefined },
+  first: first ?? undefined,
+  after: after ? checkId(after, 'after') : undefined,
+});
+
+const connectionOfEntries = ({ entries, hasNextPage }: AuditPage, after: string | null | undefined) =>
+  toConnection({ nodes: entries, hasNextPage, hasPreviousPage: Boolean(after) });
+
 builder.queryField('auditLog', (t) =>
   t.field({
     type: AuditConnection,
     description: `Who did what, newest first, at most ${AUDIT_PAGE.max} a page. For admins.`,
-    args: {
-      where: t.arg({ type: AuditWhereType, description: 'Which entries. Default: all.' }),
-      first: t.arg.int({ description: `How many. Default: ${AUDIT_PAGE.initial}.` }),
-      after: t.arg.string({ description: 'The cursor of the last one of the page before.' }),
-    },
+    args: AuditArguments,
     authScopes: { admin: true },
-    resolve: async (_root, { where, first, after }, { services }) => {
-      const actorId = where?.actorId ? checkId(where.actorId, 'where.actorId') : undefined;
-      const cursor = after ? checkId(after, 'after') : undefined;
-      const page = await services.lists.read((database) =>
-        findAuditEntries(database, { ...where, actorId }, first ?? undefined, cursor),
-      );
-      return toConnection({
-        nodes: page.entries,
-        hasNextPage: page.hasNextPage,
-        hasPreviousPage: cursor !== undefined,
-      });
+    resolve: async (_root, args, { services }) => {
+      const { where, first, after } = toWatched(args);
+      const page = await services.lists.read((database) => findAuditEntries(database, where, first, after));
+      return connectionOfEntries(page, after);
     },
+  }),
+);
+
+builder.subscriptionField('auditLogUpdated', (t) =>
+  t.field({
+    type: AuditConnection,
+    description:
+      'A page of the audit log, as `auditLog` gives it: now, then whenever there are others on it, at most once a second. For admins.',
+    args: AuditArguments,
+    authScopes: { admin: true },
+    subscribe: (_root, args, { services }) => services.auditWatcher.watchAudit(toWatched(args)),
+    resolve: (page, { after }) => connectionOfEntries(page, after),
   }),
 );

@@ -5,7 +5,7 @@ import type { Authenticator } from '../accounts/authenticate.ts';
 import type { OpenSessions } from '../accounts/open-sessions.ts';
 import { hasScope, type Principal, watchersForbidden } from '../accounts/principal.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
-import type { ApiKeyWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
+import type { ApiKeyWatcher, AuditWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
 import type { AnnounceServices } from '../claims/announce-worker.ts';
 import type { ReportServices } from '../claims/report-claims.ts';
 import type { WorkWatcher } from '../claims/watch-work.ts';
@@ -57,6 +57,7 @@ export interface Services
   userListWatcher: UserListWatcher;
   sessionWatcher: SessionWatcher;
   apiKeyWatcher: ApiKeyWatcher;
+  auditWatcher: AuditWatcher;
   flowListWatcher: FlowListWatcher;
   scheduleWatcher: ScheduleWatcher;
   scheduleListWatcher: ScheduleListWatcher;

@@ -4,6 +4,8 @@ import { Mailbox } from './mailbox.ts';
 
 /** Four times a second, at most. */
 const MIN_INTERVAL_MS = 250;
+/** From the beginning of a reading to the next one it is at least so many times as long as it took: slow ones keep nobody busy. */
+const SLOW_FACTOR = 5;
 /** States that may wait for one subscriber; only the newest are of use. */
 const BUFFER = 100;
 /** How often what nobody signals is looked at, in ms. */
@@ -39,7 +41,8 @@ interface Watched<T> {
   key: string;
   /** The subscribers, with what each was given last. */
   mailboxes: Map<Mailbox<T>, T>;
-  readAt: number;
+  /** When the next reading may begin. */
+  nextAt: number;
   /** Was there a signal since the last reading began? */
   isStale: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -105,7 +108,7 @@ export class StateWatcher<T> {
     const watched: Watched<T> = {
       key,
       mailboxes: new Map(),
-      readAt: Number.NEGATIVE_INFINITY,
+      nextAt: Number.NEGATIVE_INFINITY,
       isStale: false,
       timer: undefined,
       reading: undefined,
@@ -133,7 +136,7 @@ export class StateWatcher<T> {
   /** A reading that is under way, or waits for its turn, plans the next one itself. */
   #plan(watched: Watched<T>): void {
     if (!watched.isStale || watched.reading || watched.timer || watched.mailboxes.size === 0) return;
-    const waitMs = Math.max(0, watched.readAt + MIN_INTERVAL_MS - performance.now());
+    const waitMs = Math.max(0, watched.nextAt - performance.now());
     watched.timer = setTimeout(() => {
       watched.timer = undefined;
       watched.reading = this.#read(watched).finally(() => {
@@ -145,7 +148,7 @@ export class StateWatcher<T> {
 
   async #read(watched: Watched<T>): Promise<void> {
     watched.isStale = false;
-    watched.readAt = performance.now();
+    const startedAt = performance.now();
     try {
       const state = await this.#options.read(watched.key);
       for (const [mailbox, last] of watched.mailboxes) {
@@ -158,5 +161,6 @@ export class StateWatcher<T> {
       const { logger, what } = this.#options;
       logger.warn({ err: error, key: watched.key }, `could not read ${what} that is watched`);
     }
+    watched.nextAt = startedAt + Math.max(MIN_INTERVAL_MS, SLOW_FACTOR * (performance.now() - startedAt));
   }
 }

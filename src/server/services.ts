@@ -9,7 +9,7 @@ import { Passwords } from '../accounts/passwords.ts';
 import { RateLimits } from '../accounts/rate-limits.ts';
 import { Revocations } from '../accounts/revocations.ts';
 import { readSigningKeys } from '../accounts/signing-keys.ts';
-import { ApiKeyWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
+import { ApiKeyWatcher, AuditWatcher, SessionWatcher, UserListWatcher } from '../accounts/watch-accounts.ts';
 import { openBroker } from '../broker/open-broker.ts';
 import { WorkWatcher } from '../claims/watch-work.ts';
 import type { Config } from '../config.ts';
@@ -84,6 +84,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
   const userListWatcher = new UserListWatcher(database, logger);
   const sessionWatcher = new SessionWatcher(database, logger);
   const apiKeyWatcher = new ApiKeyWatcher(database, logger);
+  const auditWatcher = new AuditWatcher(database, logger);
   const flowLoaders = createFlowLoaders(database);
   const flowListWatcher = new FlowListWatcher(database, flowLoaders, logger);
   const scheduleWatcher = new ScheduleWatcher(database, logger);
@@ -129,6 +130,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
     userListWatcher,
     sessionWatcher,
     apiKeyWatcher,
+    auditWatcher,
     flowListWatcher,
     scheduleWatcher,
     scheduleListWatcher,
@@ -163,6 +165,7 @@ export const openServices = (config: Config, logger: Logger): RunningServices =>
         userListWatcher,
         sessionWatcher,
         apiKeyWatcher,
+        auditWatcher,
         flowListWatcher,
         scheduleWatcher,
         scheduleListWatcher,

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FailedLogins } from '../../src/accounts/failed-logins.ts';
 import { type ApiApp, errorOf, PASSWORD, setupApi, type TestUser } from '../support/api.ts';
+import { subscribe } from '../support/sockets.ts';
 
 let app: ApiApp;
 let admin: TestUser;
@@ -171,5 +172,35 @@ describe('pages of the audit log', () => {
     ['NUL', { where: { target: 'a\0' } }, { field: 'where.target' }],
   ])('refuse %s', async (_what, variables, expected) => {
     expect(errorOf(await admin.call(LOG, variables))).toEqual({ code: 'BAD_USER_INPUT', ...expected });
+  });
+});
+
+describe('auditLogUpdated', () => {
+  const WATCH = `subscription ($where: AuditWhere, $first: Int) {
+    auditLogUpdated(where: $where, first: $first) { edges { node { action count } } pageInfo { hasNextPage } }
+  }`;
+  const watch = (variables: object) => subscribe(app.yoga, admin.headers, WATCH, { ...variables });
+
+  test('shows the page that was asked for, and again with each new entry on it', async () => {
+    const user = await app.user();
+    const where = { actorId: user.id, since: '2020-01-01T00:00:00.000Z' };
+    await using watched = await watch({ where, first: 1 });
+    const entry = (action: string) => ({ node: { action, count: 1 } });
+    expect(await watched.take(1)).toEqual([{ edges: [entry('SIGNED_UP')], pageInfo: { hasNextPage: false } }]);
+    await app.call(LOGIN, { identifier: user.email, password: PASSWORD });
+    expect(await watched.take(1)).toEqual([{ edges: [entry('LOGGED_IN')], pageInfo: { hasNextPage: true } }]);
+  });
+
+  test('leaves out what the filter leaves out', async () => {
+    await using future = await watch({ where: { since: '2999-01-01T00:00:00.000Z' } });
+    expect(await future.take(1)).toEqual([{ edges: [], pageInfo: { hasNextPage: false } }]);
+  });
+
+  test.each([
+    ['a page that is too large', { first: 501 }, { field: 'first', limit: 500 }],
+    ['an actor that is none', { where: { actorId: 'x' } }, { field: 'where.actorId' }],
+  ])('refuses %s', async (_what, variables, expected) => {
+    const refused = await watch(variables).catch((error) => error);
+    expect(errorOf(refused)).toEqual({ code: 'BAD_USER_INPUT', ...expected });
   });
 });

@@ -355,6 +355,12 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       task: { id: task.id },
     });
   },
+  auditLogUpdated: async () => {
+    const watch = 'subscription { auditLogUpdated { edges { cursor } } }';
+    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
+      code: 'FORBIDDEN',
+    });
+  },
   auditLog: async () => {
     const refused = await stranger.call('{ auditLog { edges { cursor } } }');
     expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });

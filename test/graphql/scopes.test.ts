@@ -70,6 +70,7 @@ const OPERATIONS: Record<string, [operation: string, needs: ApiKeyScope | 'any' 
   lockUser: [`mutation { lockUser(id: "${ID}") { id } }`, 'admin'],
   unlockUser: [`mutation { unlockUser(id: "${ID}") { id } }`, 'admin'],
   setUserRole: [`mutation { setUserRole(id: "${ID}", role: USER) { id } }`, 'admin'],
+  auditLogUpdated: ['subscription { auditLogUpdated { edges { cursor } } }', 'admin'],
   auditLog: ['{ auditLog { edges { cursor } } }', 'admin'],
   cancelTask: [`mutation { cancelTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],
   retryTask: [`mutation { retryTask(id: "${ID}") { id } }`, 'TASKS_WRITE'],

@@ -36,6 +36,17 @@ describe('the audit log', () => {
     expect(dashboard.faults()).toEqual([]);
   });
 
+  test('is live: what anybody does shows without a reload', async () => {
+    const page = await newAdmin(dashboard);
+    await page.goto('/admin?action=API_KEY_CREATED');
+    await page.getByText('Nothing matches').waitFor();
+    const user = await dashboard.newUser();
+    const { graphql, ownerId } = await visitorOf(dashboard, user);
+    await graphql('mutation { createApiKey(input: { name: "seen at once" }) { secret } }');
+    await entries(page).filter({ hasText: ownerId }).getByText('Made an API key').waitFor();
+    expect(dashboard.faults()).toEqual([]);
+  });
+
   test('is filtered, and the filter stands in the address', async () => {
     const page = await newAdmin(dashboard);
     const { graphql, ownerId } = await visitorOf(dashboard, page);

@@ -1,20 +1,20 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { useFreshQuery } from '../live/use-fresh-query.ts';
+import { useSubscription } from 'urql';
 import { useSession } from '../session/session.ts';
 import { Button } from '../ui/button.tsx';
 import { Page, Panel } from '../ui/page.tsx';
 import { PlainTable } from '../ui/plain-table.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
 import { exactTime, RelativeTime } from '../ui/time.tsx';
-import { AuditLogDocument, type AuditLogQuery } from './audit.generated.ts';
+import { AuditLogUpdatedDocument, type AuditLogUpdatedSubscription } from './audit.generated.ts';
 import { ACTION_NAMES } from './audit-actions.ts';
 import { type AuditFilter, toWhere } from './audit-filter.ts';
 import { AuditFilterBar } from './audit-filter-bar.tsx';
 import styles from './audit-page.module.css';
 import { UsersPanel } from './users-panel.tsx';
 
-type Entry = AuditLogQuery['auditLog']['edges'][number]['node'];
+type Entry = AuditLogUpdatedSubscription['auditLogUpdated']['edges'][number]['node'];
 
 const COLUMNS = ['When', 'Who', 'Did', 'To', 'From', 'More'];
 
@@ -45,13 +45,13 @@ interface PartProps {
   after: string | null;
 }
 
-/** A page of the log, and those after it, once they are asked for. */
+/** A page of the log, live, and those after it, once they are asked for. */
 const Part = ({ filter, onFilter, after }: PartProps) => {
   const variables = { after, where: toWhere(filter) };
-  const [{ data, error }, refresh] = useFreshQuery({ query: AuditLogDocument, variables });
+  const [{ data, error }] = useSubscription({ query: AuditLogUpdatedDocument, variables });
   const [hasMore, setHasMore] = useState(false);
-  if (!data) return <Wide>{error ? <ErrorState error={error} onRetry={refresh} /> : <Loading />}</Wide>;
-  const { edges, pageInfo } = data.auditLog;
+  if (!data) return <Wide>{error ? <ErrorState error={error} /> : <Loading />}</Wide>;
+  const { edges, pageInfo } = data.auditLogUpdated;
   if (after === null && edges.length === 0) {
     return (
       <Wide>
