@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { type Dashboard, openAsSystemUser, openDashboard } from '../support/dashboard.ts';
 import { waitFor } from '../support/setup.ts';
+import { newAdmin } from '../support/visitor.ts';
 
 // `SCREENSHOTS=docs/images npm test -- test/web/screenshots.test.ts` writes the pictures of the README anew.
 const FOLDER = process.env.SCREENSHOTS;
@@ -83,6 +84,7 @@ test('every page shows what a busy account has, without a fault', { timeout: 120
     task: `/tasks/${failedId}`,
     submit: '/submit?type=http.request',
     workers: '/workers',
+    flows: '/flows',
     flow: `/flows/${flowId}`,
     schedules: '/schedules',
     keys: '/keys',
@@ -92,6 +94,7 @@ test('every page shows what a busy account has, without a fault', { timeout: 120
   const hideStack = () => page.getByText('Stack', { exact: true }).click();
   for (const [name, path] of Object.entries(pages))
     await shoot(page, name, path, name === 'task' ? hideStack : undefined);
+  await shoot(await newAdmin(dashboard), 'admin', '/admin');
   await shoot(page, 'overview', '/', () => someTraffic(dashboard));
   await page.emulateMedia({ colorScheme: 'dark' });
   await shoot(page, 'task-dark', pages.task, hideStack);
