@@ -7,6 +7,7 @@ import { Panel } from '../ui/page.tsx';
 import { PlainTable } from '../ui/plain-table.tsx';
 import { ErrorState, Loading } from '../ui/states.tsx';
 import { exactTime, RelativeTime } from '../ui/time.tsx';
+import styles from './account-page.module.css';
 import { EndSessionDocument, type LoginSessionPartsFragment, SessionsUpdatedDocument } from './sessions.generated.ts';
 
 type LoginSession = LoginSessionPartsFragment;
@@ -37,7 +38,7 @@ const nameOf = ({ userAgent }: LoginSession): string => userAgent ?? 'Unknown';
 const Row = ({ session, onEnd }: { session: LoginSession; onEnd: () => void }) => (
   <tr>
     <th scope="row">{session.isCurrent ? `${nameOf(session)} (this one)` : nameOf(session)}</th>
-    <td>{session.address ?? 'Unknown'}</td>
+    <td className={styles.whole}>{session.address ?? 'Unknown'}</td>
     <td>
       <RelativeTime at={session.createdAt} />
     </td>

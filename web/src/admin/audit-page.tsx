@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react';
 import { useSubscription } from 'urql';
 import { useSession } from '../session/session.ts';
 import { Button } from '../ui/button.tsx';
+import { classes } from '../ui/classes.ts';
 import { Page, Panel } from '../ui/page.tsx';
 import { PlainTable } from '../ui/plain-table.tsx';
 import { EmptyState, ErrorState, Loading } from '../ui/states.tsx';
@@ -88,7 +89,7 @@ const Row = ({ entry, onActor }: { entry: Entry; onActor: (actorId: string) => v
   const { at, actorId, action, target, address, count, detail } = entry;
   return (
     <tr>
-      <td className={styles.when}>
+      <td className={styles.whole}>
         <RelativeTime at={at} /> <span className="muted">{exactTime(at)}</span>
       </td>
       <td>
@@ -99,7 +100,7 @@ const Row = ({ entry, onActor }: { entry: Entry; onActor: (actorId: string) => v
         {count > 1 && <span className="muted"> {count} times</span>}
       </td>
       <td className="mono">{target}</td>
-      <td className="mono">{address}</td>
+      <td className={classes('mono', styles.whole)}>{address}</td>
       <td className="mono">{detail === null ? '' : JSON.stringify(detail)}</td>
     </tr>
   );

@@ -142,13 +142,13 @@ const Row = ({ account, onChange }: { account: Account; onChange: (change: Chang
         {isAdmin ? 'Admin' : 'User'}
         {lockedAt && ', locked'}
       </td>
-      <td className={styles.when}>
+      <td className={styles.whole}>
         <RelativeTime at={createdAt} />
       </td>
-      <td className={styles.when}>{lastSeenAt ? <RelativeTime at={lastSeenAt} /> : 'Never'}</td>
+      <td className={styles.whole}>{lastSeenAt ? <RelativeTime at={lastSeenAt} /> : 'Never'}</td>
       <td>{openSessions}</td>
       <td>{activeApiKeys}</td>
-      <td className={styles.when}>
+      <td className={styles.whole}>
         {!isOwn && (
           <>
             <Button isSmall aria-label={`${QUESTIONS[locking].title} ${username}`} onClick={() => onChange(locking)}>
