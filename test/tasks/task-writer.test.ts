@@ -9,7 +9,7 @@ import { submitTasks } from '../../src/tasks/submit-tasks.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
 import { findContradictions } from '../support/invariants.ts';
-import { setup, startPrivateRedis, type TestApp, waitFor } from '../support/setup.ts';
+import { query, setup, startPrivateRedis, type TestApp, waitFor } from '../support/setup.ts';
 import { openEpoch } from '../support/shard-setup.ts';
 
 let app: TestApp;
@@ -88,6 +88,29 @@ describe('submitting', () => {
     expect(events.map(({ taskId, seq, position, status }) => [taskId, seq, position, status])).toEqual(
       tasks.map(({ id, status }, i) => [id, 1, BigInt(i + 1), status]),
     );
+  });
+
+  test('does not wait for the statement of somebody else that is held up', async () => {
+    const [held, other] = [await factory.owner(), await factory.owner()];
+    const gate = Promise.withResolvers<void>();
+    const locked = Promise.withResolvers<void>();
+    const holding = app.database.$transaction(async (transaction) => {
+      await transaction.$queryRaw`SELECT 1 FROM owner_feeds WHERE owner_id = ${held}::uuid FOR UPDATE`;
+      locked.resolve();
+      await gate.promise;
+    });
+    await locked.promise;
+    const waits = submitTasks(factory.services, held, [taskInput()]);
+    await waitFor(async () => {
+      const sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      return (await query(app.databaseUrl, sql)).length > 0;
+    });
+    for (let n = 0; n < 3; n++) await submitTasks(factory.services, other, [taskInput()]);
+    expect([await countTasks(held), await countTasks(other)]).toEqual([0, 3]);
+    gate.resolve();
+    await holding;
+    await waits;
+    expect(await countTasks(held)).toBe(1);
   });
 
   test("does not fail for one caller's fault in the same statement", async () => {
