@@ -11,7 +11,8 @@ interface PlainTableProps {
 
 /** A table of some rows, all of which are in the page. `DataTable` is for many. */
 export const PlainTable = ({ label, columns, children }: PlainTableProps) => (
-  <div className={styles.scroller}>
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone it scrolls, also where nothing in it takes the focus
+  <div className={styles.scroller} role="group" aria-label={label} tabIndex={0}>
     <table className={styles.table} aria-label={label}>
       <thead>
         <tr>
