@@ -125,7 +125,7 @@ const runGenerate = async () => {
 };
 
 /** The database client: when asked for, also where it is there already. */
-const generate = (isAskedFor) => (isAskedFor ? prepare(() => false, runGenerate) : prepare(isGenerated, runGenerate));
+const generate = (isAskedFor) => prepare(() => !isAskedFor && isGenerated(), runGenerate);
 
 /** The dashboard, unless it is built already or this is a package that brings it along. */
 const prepareDashboard = async () => {

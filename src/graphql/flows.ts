@@ -124,7 +124,7 @@ builder.subscriptionField('flowsUpdated', (t) =>
     args: t.arg.connectionArgs(),
     authScopes: { apiKey: 'TASKS_READ' },
     subscribe: (_root, page, context) =>
-      context.services.flowListWatcher.watchFlows(reachOf(requirePrincipal(context)), page),
+      context.services.flowListWatcher.watchPage(reachOf(requirePrincipal(context)), page),
     resolve: (page) => toConnection(page),
   }),
 );

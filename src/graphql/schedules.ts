@@ -253,7 +253,7 @@ builder.subscriptionFields((t) => ({
     args: t.arg.connectionArgs(),
     authScopes: { apiKey: 'TASKS_READ' },
     subscribe: (_root, page, context) =>
-      context.services.scheduleListWatcher.watchSchedules(reachOf(requirePrincipal(context)), page),
+      context.services.scheduleListWatcher.watchPage(reachOf(requirePrincipal(context)), page),
     resolve: (page) => toConnection(page),
   }),
 }));

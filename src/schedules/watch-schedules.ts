@@ -2,38 +2,14 @@ import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import type { Mailbox } from '../realtime/mailbox.ts';
 import { everySecond, StateWatcher } from '../realtime/state-watcher.ts';
-import type { Page, PageRequest } from '../tasks/page.ts';
+import { PageWatcher } from '../tasks/page-watcher.ts';
 import { findSchedule, findSchedules } from './find-schedules.ts';
 import type { Schedule } from './schedule-store.ts';
 
-/** Which schedules are watched; as JSON, it is the key. */
-interface WatchedSchedules {
-  /** Undefined: everybody's. */
-  ownerId: string | undefined;
-  page: PageRequest;
-}
-
-/** Hands pages of schedules to this node's subscribers; those who watch the same page share its reading. */
-export class ScheduleListWatcher extends StateWatcher<Page<Schedule>> {
+/** Hands pages of schedules to this node's subscribers. */
+export class ScheduleListWatcher extends PageWatcher<Schedule> {
   constructor(database: Database, logger: Logger) {
-    super({
-      read: (key) => {
-        const { ownerId, page } = JSON.parse(key) as WatchedSchedules;
-        return findSchedules(database, ownerId, page);
-      },
-      ...everySecond('the list of schedules', logger),
-    });
-  }
-
-  /**
-   * @param ownerId whose; undefined for an admin: everybody's
-   * @throws as `findSchedules`, to begin
-   */
-  watchSchedules(
-    ownerId: string | undefined,
-    { first, after, last, before }: PageRequest,
-  ): Promise<Mailbox<Page<Schedule>>> {
-    return this.watch(JSON.stringify({ ownerId, page: { first, after, last, before } } satisfies WatchedSchedules));
+    super('the list of schedules', (ownerId, page) => findSchedules(database, ownerId, page), logger);
   }
 }
 

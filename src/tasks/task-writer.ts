@@ -27,7 +27,7 @@ const MAX_BATCH = 1_000;
 const MAX_STATEMENTS = 2;
 /**
  * So many tasks wait when a second statement is worth its cost. Fewer are better off in the one after this: with 100 callers of
- * one task each, `createTask` went a fifth faster so.
+ * one task each, `createTask` went an eighth faster so.
  */
 const LARGE = 250;
 /** A statement that takes longer is held up by something, and must not hold up the others, in ms. It takes 1 to 5. */

@@ -74,6 +74,11 @@ const refusal = (subscription: Promise<unknown>) =>
     (error) => error,
   );
 
+const refusesWatching = async (field: string, code: string) => {
+  const refused = await refusal(subscribe(app.yoga, stranger.headers, `subscription { ${field} }`));
+  expect(errorOf(refused as never)).toEqual({ code });
+};
+
 /** What a stranger gets from each operation of the schema: one that is not in this table fails the last test. */
 const OPERATIONS: Record<string, () => Promise<void>> = {
   task: async () => {
@@ -110,24 +115,9 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     );
     expect((await owner.call(`{ task(id: "${data.createTasks[0].id}") { id } }`)).data.task).toBeNull();
   },
-  taskUpdated: async () => {
-    const refused = await refusal(
-      subscribe(app.yoga, stranger.headers, `subscription { taskUpdated(id: "${task.id}") { id } }`),
-    );
-    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
-  },
-  taskEvents: async () => {
-    const refused = await refusal(
-      subscribe(app.yoga, stranger.headers, `subscription { taskEvents(id: "${task.id}") { seq } }`),
-    );
-    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
-  },
-  taskLogs: async () => {
-    const refused = await refusal(
-      subscribe(app.yoga, stranger.headers, `subscription { taskLogs(id: "${task.id}") { id } }`),
-    );
-    expect(errorOf(refused as never)).toEqual({ code: 'NOT_FOUND' });
-  },
+  taskUpdated: () => refusesWatching(`taskUpdated(id: "${task.id}") { id }`, 'NOT_FOUND'),
+  taskEvents: () => refusesWatching(`taskEvents(id: "${task.id}") { seq }`, 'NOT_FOUND'),
+  taskLogs: () => refusesWatching(`taskLogs(id: "${task.id}") { id }`, 'NOT_FOUND'),
   cancelTask: async () => {
     expect(errorOf(await stranger.call(`mutation { cancelTask(id: "${task.id}") { id } }`))).toEqual({
       code: 'NOT_FOUND',
@@ -263,12 +253,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     const { finishedAt } = await app.database.operation.findUniqueOrThrow({ where: { id: operationId } });
     expect(finishedAt).toBeNull();
   },
-  operationUpdated: async () => {
-    const watch = `subscription { operationUpdated(id: "${operationId}") { id } }`;
-    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
-      code: 'NOT_FOUND',
-    });
-  },
+  operationUpdated: () => refusesWatching(`operationUpdated(id: "${operationId}") { id }`, 'NOT_FOUND'),
   sessions: async () => {
     const { data } = await stranger.call('{ sessions { id } }');
     expect(data.sessions).toHaveLength(1);
@@ -289,12 +274,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
     expect(errorOf(await stranger.call(`{ user(id: "${stranger.id}") { id } }`))).toEqual({ code: 'FORBIDDEN' }),
   users: async () =>
     expect(errorOf(await stranger.call('{ users { edges { cursor } } }'))).toEqual({ code: 'FORBIDDEN' }),
-  usersUpdated: async () => {
-    const watch = 'subscription { usersUpdated { edges { cursor } } }';
-    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
-      code: 'FORBIDDEN',
-    });
-  },
+  usersUpdated: () => refusesWatching('usersUpdated { edges { cursor } }', 'FORBIDDEN'),
   lockUser: () => refusesAdministration(`lockUser(id: "${owner.id}")`),
   unlockUser: () => refusesAdministration(`unlockUser(id: "${owner.id}")`),
   setUserRole: () => refusesAdministration(`setUserRole(id: "${stranger.id}", role: ADMIN)`),
@@ -355,12 +335,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       task: { id: task.id },
     });
   },
-  auditLogUpdated: async () => {
-    const watch = 'subscription { auditLogUpdated { edges { cursor } } }';
-    expect(errorOf((await refusal(subscribe(app.yoga, stranger.headers, watch))) as never)).toEqual({
-      code: 'FORBIDDEN',
-    });
-  },
+  auditLogUpdated: () => refusesWatching('auditLogUpdated { edges { cursor } }', 'FORBIDDEN'),
   auditLog: async () => {
     const refused = await stranger.call('{ auditLog { edges { cursor } } }');
     expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });
@@ -379,12 +354,7 @@ const OPERATIONS: Record<string, () => Promise<void>> = {
       'workerHeartbeat(input: { workerId: "w", language: "x", host: "x", queues: ["*"], concurrency: 1, running: 0, types: [{ type: "x" }] })',
     ),
   workerGoodbye: () => refusesWork('workerGoodbye(workerId: "w")'),
-  workAvailable: async () => {
-    const refused = await refusal(
-      subscribe(app.yoga, stranger.headers, 'subscription { workAvailable(input: { types: ["secret"] }) { at } }'),
-    );
-    expect(errorOf(refused)).toEqual({ code: 'FORBIDDEN' });
-  },
+  workAvailable: () => refusesWatching('workAvailable(input: { types: ["secret"] }) { at }', 'FORBIDDEN'),
   me: async () => {
     expect((await stranger.call('{ me { id } }')).data.me.id).toBe(stranger.id);
   },

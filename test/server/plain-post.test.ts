@@ -1,18 +1,11 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { checkServers } from '../../src/broker/check-servers.ts';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import { type Api, startApi } from '../../src/server/api.ts';
-import { createAddressReader } from '../../src/server/client-address.ts';
-import { AllowedOrigins } from '../../src/server/cross-site.ts';
-import { Drain } from '../../src/server/drain.ts';
-import { createMask } from '../../src/server/graphql-server.ts';
 import * as plainPost from '../../src/server/plain-post.ts';
-import { createRoutes } from '../../src/server/routes.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
 import { silent } from '../support/factory.ts';
+import { serveFront } from '../support/own-front.ts';
 import { waitFor } from '../support/setup.ts';
 
 let app: ApiApp;
@@ -94,22 +87,11 @@ describe('a plain POST', () => {
         return Reflect.get(target, name);
       },
     });
-    const front = {
-      yoga,
-      services: app.services,
-      persisted: undefined,
-      drain: new Drain(() => checkServers(app.services), 0),
-      maskError: createMask(app.services, app.config),
-      readAddress: createAddressReader([], silent),
-      origins: new AllowedOrigins([]),
-    };
-    const server = createServer(createRoutes(front, app.config)).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
+    const server = await serveFront(app, yoga);
+    onTestFinished(server.close);
     const post = async (query: string): Promise<string> => {
       const headers = { 'content-type': 'application/json', ...user.headers };
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
-      return (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })).text();
+      return (await fetch(server.url, { method: 'POST', headers, body: JSON.stringify({ query }) })).text();
     };
     expect(await post('{ me { id } }')).toContain(user.id);
     expect(await post('mutation { createTask(input: { type: "x" }) { type } }')).toContain('"x"');

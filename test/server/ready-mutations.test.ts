@@ -1,20 +1,12 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { checkServers } from '../../src/broker/check-servers.ts';
 import { GraphQLMetrics } from '../../src/metrics/graphql-metrics.ts';
-import { createAddressReader } from '../../src/server/client-address.ts';
-import { AllowedOrigins } from '../../src/server/cross-site.ts';
-import { Drain } from '../../src/server/drain.ts';
-import { createGraphQLServer, createMask } from '../../src/server/graphql-server.ts';
-import { createRoutes } from '../../src/server/routes.ts';
+import { createGraphQLServer } from '../../src/server/graphql-server.ts';
 import { type ApiApp, setupApi, type TestUser } from '../support/api.ts';
-import { silent } from '../support/factory.ts';
+import { serveFront } from '../support/own-front.ts';
 
 let app: ApiApp;
-let server: Server;
+let server: Awaited<ReturnType<typeof serveFront>>;
 let user: TestUser;
 let readerKey: Record<string, string>;
 let taskId: string;
@@ -31,18 +23,7 @@ beforeAll(async () => {
       return Reflect.get(target, name);
     },
   });
-  const front = {
-    yoga,
-    services: app.services,
-    persisted: undefined,
-    drain: new Drain(() => checkServers(app.services), 0),
-    maskError: createMask(app.services, app.config),
-    metrics,
-    readAddress: createAddressReader([], silent),
-    origins: new AllowedOrigins([]),
-  };
-  server = createServer(createRoutes(front, app.config)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  server = await serveFront(app, yoga, metrics);
   user = await app.user();
   readerKey = await app.keyOf(user, ['TASKS_READ']);
   const answer = await user.call('mutation { createTask(input: { type: "echo" }) { id } }');
@@ -65,7 +46,7 @@ interface Body {
 
 /** @returns an answer without what differs each time, as text: the order of its keys counts as well */
 const ask = async (path: string, body: Body, headers: Record<string, string> = user.headers) => {
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
+  const url = new URL(path, server.url);
   const options = { method: 'POST', headers: { 'content-type': 'application/json', ...headers } };
   const answer = await fetch(url, { ...options, body: JSON.stringify(body) });
   const text = (await answer.text())

@@ -10,9 +10,9 @@ import { ScheduleActions } from './schedule-actions.tsx';
 import { ScheduleDialog } from './schedule-form.tsx';
 import { Last, Next, newestOf, tagOf, When } from './schedule-state.tsx';
 import {
+  type SchedulePageFragment,
   type SchedulePartsFragment,
   SchedulesDocument,
-  type SchedulesQuery,
   SchedulesUpdatedDocument,
 } from './schedules.generated.ts';
 import styles from './schedules.module.css';
@@ -102,7 +102,7 @@ const useLiveList = (after: string | null, pause: boolean) => {
 };
 
 /** Which schedules are on a page, and whether there are more. */
-const outlineOf = ({ edges, pageInfo }: SchedulesQuery['schedules']): string =>
+const outlineOf = ({ edges, pageInfo }: SchedulePageFragment): string =>
   [...edges.map(({ node }) => node.id), pageInfo.hasNextPage].join(' ');
 
 /** By the tags of their schedules. */
