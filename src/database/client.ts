@@ -37,6 +37,13 @@ const statementName = ({ sql }: { sql: string }): string => {
   return name ?? UNNAMED;
 };
 
+/**
+ * Our statements find their rows by indexes. The plan of a prepared one is kept, and one that was made while a table had a page
+ * or two would scan it from its beginning also when it has grown, until PostgreSQL analyses it again: up to a minute.
+ * Before PostgreSQL 18 a scan that cannot be avoided counts as so dear then that it would be compiled first.
+ */
+const PLANNER = '-c enable_seqscan=off -c jit=off';
+
 const pools = new WeakMap<PrismaClient, pg.Pool>();
 
 /** The connections of a database that `openDatabase` opened. @throws Error for another one */
@@ -62,7 +69,7 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     max: options.poolSize,
     connectionTimeoutMillis: options.timeoutMs,
     // PgBouncer refuses connections that bring settings which it does not know.
-    ...(options.isPooled ? {} : { statement_timeout: options.timeoutMs }),
+    ...(options.isPooled ? {} : { statement_timeout: options.timeoutMs, options: PLANNER }),
     query_timeout: options.timeoutMs + 500,
     keepAlive: true,
   });

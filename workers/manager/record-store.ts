@@ -164,9 +164,11 @@ const noteEndedParents = (transitions: readonly StreamedTransition[]) =>
  *
  * Times are sent as ms: to read ISO texts took PostgreSQL a sixteenth of the whole statement.
  *
- * The range of the ids leaves out the other days' partitions. It stands in subqueries, which hide its values from the
- * planner: with stale statistics it took the range for empty, and compared each task with each transition of the batch. So partitions
- * are left out as the statement runs, and no rows may be locked before that but by `taskflow_leads` (docs/decisions/row-locks-apart.md).
+ * The ids are looked up in the primary key as one sorted array, and then hashed with the rest: the one plan that is good at any
+ * size of table and batch, and is kept (docs/decisions/recorder-plan.md). So there are, beside the join: the array again, since
+ * a range alone would read all that lies between; the range, which leaves out the other days' partitions; and the series, for a planner
+ * that expects ten rows of an array and a thousand of a series. The range stands in subqueries: partitions are left out as the statement
+ * runs, and no rows may be locked before that but by `taskflow_leads` (docs/decisions/row-locks-apart.md).
  */
 export const recordingOf = ({ shardId, term }: Term, transitions: readonly StreamedTransition[]): Prisma.Sql => {
   const states = finalStates(transitions);
@@ -175,19 +177,21 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
   const rare = rareState(states);
   const parents = noteEndedParents(transitions);
   const sorted = ids.toSorted();
+  const idArray = plainArray(ids, (id) => id);
   return Prisma.sql`
     WITH updated AS (
       UPDATE tasks t SET status = n.status, seq = n.seq, attempt = n.attempt, worker_id = n.worker_id,
         started_at = coalesce(to_timestamp(n.started_at / 1000), t.started_at), finished_at = to_timestamp(n.finished_at / 1000), result = n.result::json ${rare.sets}
-      FROM unnest(${plainArray(ids, (id) => id)}::uuid[], ${plainArray(states, ({ previousSeq }) => previousSeq)}::int[],
+      FROM ROWS FROM (generate_series(1, ${ids.length}::int), unnest(${idArray}::uuid[], ${plainArray(states, ({ previousSeq }) => previousSeq)}::int[],
         ${plainArray(states, (state) => state.last.status)}::task_status[], ${plainArray(states, (state) => state.last.seq)}::int[],
         ${plainArray(states, (state) => state.last.attempt)}::int[],
         ${textArray(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
         ${plainArray(states, ({ startedAtMs }) => startedAtMs ?? null)}::float8[],
         ${plainArray(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? atMs : null))}::float8[],
-        ${textArray(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays})
-        AS n(id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
-      WHERE t.id = n.id AND t.id >= (SELECT ${sorted[0]}::uuid) AND t.id <= (SELECT ${sorted.at(-1)}::uuid) AND t.seq = n.previous_seq AND t.finished_at IS NULL
+        ${textArray(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays}))
+        AS n(ordinal, id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
+      WHERE t.id = n.id AND t.id = ANY(${idArray}::uuid[]) AND t.id >= (SELECT ${sorted[0]}::uuid) AND t.id <= (SELECT ${sorted.at(-1)}::uuid)
+        AND t.seq = n.previous_seq AND t.finished_at IS NULL
         AND (SELECT taskflow_leads(${shardId}, ${term}))
       RETURNING t.id, t.seq, t.status, t.has_dependents AND t.finished_at IS NOT NULL AS is_ended_parent
     ), locked AS (

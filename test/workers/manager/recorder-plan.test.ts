@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { poolOf } from '../../../src/database/client.ts';
+import type { Task } from '../../../src/tasks/task-store.ts';
+import { beginTerm } from '../../../workers/manager/reconcile-store.ts';
+import { recordAll, recordingOf, type Term } from '../../../workers/manager/record-store.ts';
+import { Factory } from '../../support/factory.ts';
+import { query, setup, type TestApp } from '../../support/setup.ts';
+import { completion } from '../../support/transitions.ts';
+
+let app: TestApp;
+let factory: Factory;
+let term: Term;
+let ownerId: string;
+
+beforeAll(async () => {
+  app = await setup();
+  factory = new Factory(app);
+  await factory.openShards();
+  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  ownerId = await factory.owner();
+});
+afterAll(async () => {
+  await factory.close();
+  await app.close();
+});
+
+const submit = (count: number) => factory.submit(Array.from({ length: count }, () => ({ ownerId })));
+
+/** The plan that is kept for the recorder's statement, if it is made now: it is made without looking at what is recorded. */
+const keptPlan = async (): Promise<string> => {
+  const { text } = recordingOf(term, completion((await submit(1))[0] as Task));
+  const { rows } = await poolOf(app.database).query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${text}`);
+  return rows.map((row) => row['QUERY PLAN']).join('\n');
+};
+
+test('its plan is the same for empty, small and grown tables, whatever PostgreSQL knows of them', async () => {
+  const states: [string, () => Promise<unknown>][] = [
+    ['never looked at', async () => {}],
+    [
+      'few tasks, analysed',
+      async () =>
+        recordAll(
+          app.database,
+          term,
+          (await submit(3)).flatMap((task) => completion(task)),
+        ),
+    ],
+    ['analysed', () => query(app.databaseUrl, 'ANALYZE')],
+    ['grown since', () => submit(5_000)],
+    ['grown, analysed', () => query(app.databaseUrl, 'ANALYZE')],
+  ];
+  for (const [name, arrive] of states) {
+    await arrive();
+    const plan = await keptPlan();
+    expect(plan, name).toMatch(/Hash Cond: \(\((n\.id = t\.id|t\.id = n\.id)\) AND/);
+    expect(plan, name).toMatch(/Index Cond: \(\(id = ANY/);
+    expect(plan, name).not.toMatch(/Seq Scan on tasks|Join Filter/);
+  }
+});
