@@ -1,4 +1,4 @@
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import { type Database, Prisma } from '../database/client.ts';
 import type { ApiKey, ApiKeyScope, User } from '../database/generated/client/client.ts';
 

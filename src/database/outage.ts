@@ -24,12 +24,9 @@ const ADAPTER_KINDS = new Set([
 export const isDatabaseOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false;
   if (error instanceof Prisma.PrismaClientInitializationError) return true;
+  if (SQL_STATES.test(sqlState(error) ?? '')) return true;
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    return (
-      PRISMA_CODES.has(error.code) ||
-      SQL_STATES.test(sqlState(error) ?? '') ||
-      ADAPTER_KINDS.has(adapterKind(error) ?? '')
-    );
+    return PRISMA_CODES.has(error.code) || ADAPTER_KINDS.has(adapterKind(error) ?? '');
   }
   return DRIVER_MESSAGES.test(error.message) || isNetworkError(error);
 };
@@ -39,4 +36,4 @@ const adapterKind = (error: Prisma.PrismaClientKnownRequestError): string | unde
 
 /** Did a statement break a unique constraint? */
 export const isUniqueViolation = (error: unknown): boolean =>
-  error instanceof Prisma.PrismaClientKnownRequestError && (error.code === 'P2002' || sqlState(error) === '23505');
+  sqlState(error) === '23505' || (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002');

@@ -1,4 +1,4 @@
-import { plainArray, textArray } from '../database/array-literal.ts';
+import { plainArray, textArray } from '../database/arrays.ts';
 import { type Database, type DatabaseSession, Prisma } from '../database/client.ts';
 import type { Flow } from '../database/generated/client/client.ts';
 import type { ParentFailureAction } from '../tasks/new-task.ts';

@@ -1,6 +1,6 @@
 import { cancel } from '../broker/calls.ts';
 import type { Broker } from '../broker/lanes.ts';
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import type { DatabaseSession } from '../database/client.ts';
 import { cancelWaitingWithin } from '../tasks/cancel-waiting.ts';
 import { hasEnded, type TaskPriority, type TaskStatus } from '../tasks/task-state.ts';

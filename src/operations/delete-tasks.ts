@@ -1,4 +1,4 @@
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import { Prisma } from '../database/client.ts';
 import type { Transaction } from './operation-store.ts';
 

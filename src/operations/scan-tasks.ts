@@ -1,4 +1,4 @@
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
 import { MAX_OUTCOME_BYTES } from '../tasks/parent-outcomes.ts';
 import type { TaskWhere } from '../tasks/task-where.ts';

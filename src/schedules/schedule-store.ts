@@ -1,4 +1,4 @@
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import { type Database, type DatabaseSession, Prisma } from '../database/client.ts';
 import type { MissedRuns, Schedule } from '../database/generated/client/client.ts';
 import type { PageSpan } from '../tasks/page.ts';

@@ -1,4 +1,4 @@
-import { plainArray, textArray } from '../database/array-literal.ts';
+import { plainArray, textArray } from '../database/arrays.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
 import type { ParentFailureAction } from './new-task.ts';
 import type { TaskStatus } from './task-state.ts';

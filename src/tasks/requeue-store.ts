@@ -1,4 +1,4 @@
-import { plainArray, textArray } from '../database/array-literal.ts';
+import { plainArray, textArray } from '../database/arrays.ts';
 import { type DatabaseSession, Prisma } from '../database/client.ts';
 import type { Enqueueable, Move } from './enqueue-tasks.ts';
 import { placesByOwner } from './task-store.ts';

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { plainArray } from '../database/array-literal.ts';
+import { plainArray } from '../database/arrays.ts';
 import { type Database, Prisma } from '../database/client.ts';
 import type { TaskLog } from '../database/generated/client/client.ts';
 

@@ -1,5 +1,5 @@
-import { plainArray, textArray } from '../database/array-literal.ts';
-import { type DatabaseSession, Prisma } from '../database/client.ts';
+import { intArray, plainArray, textArray, uuidArray } from '../database/arrays.ts';
+import { type DatabaseSession, Prisma, queryDirectly } from '../database/client.ts';
 import type { Task } from '../database/generated/client/client.ts';
 import type { Change } from '../realtime/change.ts';
 import type { NewTask } from './new-task.ts';
@@ -102,13 +102,15 @@ export const insertTasks = async (
   const rare = rareColumns(tasks);
   const dependents = dependentsColumn(tasks);
   const trace = traceColumn(tasks);
-  const rows = await session.$queryRaw<{ owner_id: string; base: bigint; at: Date }[]>`
+  const rows = await queryDirectly<{ owner_id: string; base: bigint | string; at: Date }>(
+    session,
+    Prisma.sql`
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(
-        ${plainArray(tasks, (task) => task.id)}::uuid[], ${plainArray(tasks, (task) => task.ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
+        ${uuidArray(tasks, (task) => task.id)}::uuid[], ${uuidArray(tasks, (task) => task.ownerId)}::uuid[], ${intArray(places, (place) => place)}::int[],
         ${textArray(tasks, (task) => task.type)}::text[], ${textArray(tasks, (task) => task.queue)}::text[],
         ${textArray(tasks, (task) => task.payload)}::text[], ${plainArray(tasks, (task) => task.priority)}::task_priority[],
-        ${plainArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays} ${dependents.array} ${trace.array})
+        ${intArray(tasks, (task) => task.maxAttempts)}::int[] ${rare.arrays} ${dependents.array} ${trace.array})
       AS i(id, owner_id, place, type, queue, payload, priority, max_attempts ${rare.names} ${dependents.name} ${trace.name})
     ), inserted AS (
       INSERT INTO tasks (id, owner_id, type, queue, payload, priority, max_attempts, seq, status, run_at, timeout_ms, tags, backoff, has_dependents ${trace.name})
@@ -133,7 +135,8 @@ export const insertTasks = async (
     )
     SELECT feeds.owner_id, feeds.base, now()::timestamptz(3) AS at, checked.every_owner_has_a_feed
     FROM (SELECT 1 / (SELECT (count(*) = ${counts.size})::int FROM feeds) AS every_owner_has_a_feed) AS checked
-    LEFT JOIN feeds ON true`;
+    LEFT JOIN feeds ON true`,
+  );
   return {
     feeds: rows.map((row) => ({ ownerId: row.owner_id, base: Number(row.base) })),
     at: rows[0]?.at ?? new Date(),

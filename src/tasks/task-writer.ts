@@ -249,6 +249,11 @@ export class TaskWriter {
 const isForBroker = ({ status }: NewTask): boolean => status !== 'WAITING';
 
 const toOutboxRow = ({ shard, tasks }: ShardBatch) => {
-  const ids = tasks.map(({ id }) => id).sort();
-  return { id: newId(), shardId: shard.id, minId: ids[0] as string, maxId: ids.at(-1) as string };
+  let minId = tasks[0]?.id ?? '';
+  let maxId = minId;
+  for (const { id } of tasks) {
+    if (id < minId) minId = id;
+    if (id > maxId) maxId = id;
+  }
+  return { id: newId(), shardId: shard.id, minId, maxId };
 };

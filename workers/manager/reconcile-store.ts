@@ -1,4 +1,4 @@
-import { plainArray } from '../../src/database/array-literal.ts';
+import { plainArray } from '../../src/database/arrays.ts';
 import { type Database, Prisma } from '../../src/database/client.ts';
 
 /** A task that has not ended, as it must be put back into Redis. */

@@ -1,6 +1,6 @@
 import type { StreamedTransition } from '../../src/broker/event-stream.ts';
-import { plainArray, textArray } from '../../src/database/array-literal.ts';
-import { type Database, type DatabaseSession, Prisma } from '../../src/database/client.ts';
+import { floatArray, intArray, plainArray, textArray, uuidArray } from '../../src/database/arrays.ts';
+import { type Database, type DatabaseSession, Prisma, queryDirectly } from '../../src/database/client.ts';
 import { createdAtMs } from '../../src/ids.ts';
 import type { Change } from '../../src/realtime/change.ts';
 import { hasEnded, isLegalMove, type TaskStatus } from '../../src/tasks/task-state.ts';
@@ -177,17 +177,17 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
   const rare = rareState(states);
   const parents = noteEndedParents(transitions);
   const sorted = ids.toSorted();
-  const idArray = plainArray(ids, (id) => id);
+  const idArray = uuidArray(ids, (id) => id);
   return Prisma.sql`
     WITH updated AS (
       UPDATE tasks t SET status = n.status, seq = n.seq, attempt = n.attempt, worker_id = n.worker_id,
         started_at = coalesce(to_timestamp(n.started_at / 1000), t.started_at), finished_at = to_timestamp(n.finished_at / 1000), result = n.result::json ${rare.sets}
-      FROM ROWS FROM (generate_series(1, ${ids.length}::int), unnest(${idArray}::uuid[], ${plainArray(states, ({ previousSeq }) => previousSeq)}::int[],
-        ${plainArray(states, (state) => state.last.status)}::task_status[], ${plainArray(states, (state) => state.last.seq)}::int[],
-        ${plainArray(states, (state) => state.last.attempt)}::int[],
+      FROM ROWS FROM (generate_series(1, ${ids.length}::int), unnest(${idArray}::uuid[], ${intArray(states, ({ previousSeq }) => previousSeq)}::int[],
+        ${plainArray(states, (state) => state.last.status)}::task_status[], ${intArray(states, (state) => state.last.seq)}::int[],
+        ${intArray(states, (state) => state.last.attempt)}::int[],
         ${textArray(states, ({ last: { status, workerId } }) => (isHeld(status) ? workerId || null : null))}::text[],
-        ${plainArray(states, ({ startedAtMs }) => startedAtMs ?? null)}::float8[],
-        ${plainArray(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? atMs : null))}::float8[],
+        ${floatArray(states, ({ startedAtMs }) => startedAtMs ?? null)}::float8[],
+        ${floatArray(states, ({ last: { status, atMs } }) => (hasEnded(status as TaskStatus) ? atMs : null))}::float8[],
         ${textArray(states, ({ last: { status, data } }) => (status === 'COMPLETED' ? data || null : null))}::text[] ${rare.arrays}))
         AS n(ordinal, id, previous_seq, status, seq, attempt, worker_id, started_at, finished_at, result ${rare.names})
       WHERE t.id = n.id AND t.id = ANY(${idArray}::uuid[]) AND t.id >= (SELECT ${sorted[0]}::uuid) AND t.id <= (SELECT ${sorted.at(-1)}::uuid)
@@ -205,10 +205,10 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
     ), events AS (
       INSERT INTO task_events (task_id, seq, owner_id, position, status, at, attempt, worker_id, detail)
       SELECT e.task_id, e.seq, e.owner_id, f.base + e.place, e.status, to_timestamp(e.at / 1000), e.attempt, e.worker_id, e.detail::json
-      FROM unnest(${plainArray(transitions, ({ taskId }) => taskId)}::uuid[], ${plainArray(transitions, ({ seq }) => seq)}::int[],
-        ${plainArray(transitions, ({ ownerId }) => ownerId)}::uuid[], ${plainArray(places, (place) => place)}::int[],
-        ${plainArray(transitions, ({ status }) => status)}::task_status[], ${plainArray(transitions, ({ atMs }) => atMs)}::float8[],
-        ${plainArray(transitions, ({ attempt }) => attempt)}::int[], ${textArray(transitions, ({ workerId }) => workerId || null)}::text[],
+      FROM unnest(${uuidArray(transitions, ({ taskId }) => taskId)}::uuid[], ${intArray(transitions, ({ seq }) => seq)}::int[],
+        ${uuidArray(transitions, ({ ownerId }) => ownerId)}::uuid[], ${intArray(places, (place) => place)}::int[],
+        ${plainArray(transitions, ({ status }) => status)}::task_status[], ${floatArray(transitions, ({ atMs }) => atMs)}::float8[],
+        ${intArray(transitions, ({ attempt }) => attempt)}::int[], ${textArray(transitions, ({ workerId }) => workerId || null)}::text[],
         ${textArray(transitions, detailOf)}::text[])
         AS e(task_id, seq, owner_id, place, status, at, attempt, worker_id, detail)
       JOIN feeds f USING (owner_id)
@@ -223,7 +223,10 @@ export const recordingOf = ({ shardId, term }: Term, transitions: readonly Strea
  * @throws division_by_zero (22012) where something does not continue, the term is over, or an owner is gone
  */
 const writeTransitions = async (session: DatabaseSession, statement: Prisma.Sql): Promise<Written> => {
-  const rows = await session.$queryRaw<{ owner_id: string; base: bigint; has_ended_parents: boolean }[]>(statement);
+  const rows = await queryDirectly<{ owner_id: string; base: bigint | string; has_ended_parents: boolean }>(
+    session,
+    statement,
+  );
   return {
     bases: new Map(rows.map((row) => [row.owner_id, Number(row.base)])),
     hasEndedParents: rows[0]?.has_ended_parents ?? false,

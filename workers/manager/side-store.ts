@@ -1,5 +1,5 @@
 import type { StreamedLogLine, StreamedProgress } from '../../src/broker/event-stream.ts';
-import { plainArray, textArray } from '../../src/database/array-literal.ts';
+import { plainArray, textArray } from '../../src/database/arrays.ts';
 import type { DatabaseSession } from '../../src/database/client.ts';
 
 /** Keeps log lines; those that are there already, as after a repeated read of the stream, are passed over. */
