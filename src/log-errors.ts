@@ -1,10 +1,13 @@
+import { isOutage } from './outages.ts';
+import { sqlState } from './sql-state.ts';
+
 /** An error as it is logged: what programs need to know of it, and nothing that users sent or that opens a door. */
 export interface LoggedError {
   type: string;
   message: string;
   /** Of Node, of Prisma, or a SQLSTATE of PostgreSQL. */
   code?: string;
-  /** Where it came from, without the message. */
+  /** Where it came from, without the message. Not of an outage, which can come from anywhere, over and over. */
   stack?: string;
   cause?: LoggedError;
   /** Of which it is made up. */
@@ -26,17 +29,20 @@ const QUOTES = [', with args beginning with', ' Received ', ' got invalid value 
  *
  * @param error whatever was thrown
  */
-export const describeError = (error: unknown, depth = 0): LoggedError => {
+export const describeError = (error: unknown): LoggedError => describe(error, 0, true);
+
+const describe = (error: unknown, depth: number, withStacks: boolean): LoggedError => {
   if (!(error instanceof Error)) return { type: typeof error, message: 'what was thrown is no Error' };
   const described: LoggedError = { type: error.constructor.name || error.name, message: messageOf(error) };
   const code = codeOf(error);
   if (code !== undefined) described.code = code;
-  const frames = framesOf(error);
+  const hasStack = withStacks && !isOutage(error);
+  const frames = hasStack ? framesOf(error) : '';
   if (frames !== '') described.stack = frames;
   if (depth >= MAX_DEPTH) return described;
-  if (error.cause !== undefined) described.cause = describeError(error.cause, depth + 1);
-  if (error instanceof AggregateError)
-    described.errors = error.errors.slice(0, MAX_ERRORS).map((each) => describeError(each, depth + 1));
+  const describeInner = (inner: unknown): LoggedError => describe(inner, depth + 1, hasStack);
+  if (error.cause !== undefined) described.cause = describeInner(error.cause);
+  if (error instanceof AggregateError) described.errors = error.errors.slice(0, MAX_ERRORS).map(describeInner);
   return described;
 };
 
@@ -57,7 +63,7 @@ const withoutInvocation = ({ name, message }: Error): string =>
   name.startsWith('PrismaClient') ? (message.trimEnd().split('\n').at(-1) ?? '') : message;
 
 const withoutQuotes = (error: Error, message: string): string => {
-  const state = sqlStateOf(error);
+  const state = sqlState(error);
   if (state !== undefined && DATA_STATES.test(state)) return `PostgreSQL refused the data (${state})`;
   if (error instanceof SyntaxError) return cut(message, message.search(/["'`]/));
   for (const quote of QUOTES) if (message.includes(quote)) return cut(message, message.indexOf(quote));
@@ -69,15 +75,8 @@ const cut = (message: string, at: number): string => (at < 0 ? message : `${mess
 /** As `postgresql://user:password@host/name` has them. */
 const maskCredentials = (text: string): string => text.replace(/:\/\/[^\s/@]*@/g, '://***@');
 
-/** Prisma wraps what PostgreSQL said: "Raw query failed. Code: `22P02`. Message: …". */
-const sqlStateOf = (error: Error): string | undefined => {
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  if (severity !== undefined && typeof code === 'string') return code;
-  return error.name.startsWith('PrismaClient') ? /Code: `([0-9A-Z]{5})`/.exec(error.message)?.[1] : undefined;
-};
-
 const codeOf = (error: Error): string | undefined => {
-  const code = sqlStateOf(error) ?? (error as { code?: unknown }).code;
+  const code = sqlState(error) ?? (error as { code?: unknown }).code;
   return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 100) : undefined;
 };
 

@@ -1,5 +1,6 @@
 import { type Logger, type LoggerOptions, pino } from 'pino';
 import { describeError, messageOf } from './log-errors.ts';
+import { isOutage } from './outages.ts';
 import { currentRequestId } from './request-id.ts';
 
 export type { Logger };
@@ -48,5 +49,19 @@ export const quietly = (logger: Logger, message: string): ((error: Error) => voi
     quietUntil = Date.now() + 10_000;
     const { code } = error as NodeJS.ErrnoException;
     logger.warn({ reason: messageOf(error), code }, message);
+  };
+};
+
+/**
+ * Reports failures of work that is done over and over: outages of PostgreSQL and Redis quietly, everything else each time,
+ * as a fault of ours.
+ *
+ * @param says what the lines say
+ */
+export const reportFailures = (logger: Logger, says: { outage: string; fault: string }): ((error: unknown) => void) => {
+  const reportOutage = quietly(logger, says.outage);
+  return (error) => {
+    if (isOutage(error)) reportOutage(error as Error);
+    else logger.error({ err: error }, says.fault);
   };
 };

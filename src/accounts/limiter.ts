@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { Logger } from 'pino';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { limitsKey } from '../broker/keys.ts';
+import { type Logger, reportFailures } from '../logger.ts';
 
 /** How long this process counts for itself after Redis failed, in ms: waiting for a Redis that stalls would stop everybody. */
 const OUTAGE_MS = 1_000;
@@ -18,14 +18,17 @@ export interface Count {
 export class LimiterStore {
   readonly redis: Redis;
   readonly prefix: string;
-  readonly #logger: Logger;
+  readonly #reportFailure: (error: unknown) => void;
   #outageUntilMs = 0;
 
   /** @param prefix before every key */
   constructor(redis: Redis, prefix: string, logger: Logger) {
     this.redis = redis;
     this.prefix = prefix;
-    this.#logger = logger;
+    this.#reportFailure = reportFailures(logger, {
+      outage: 'limits are counted in memory: Redis cannot be reached',
+      fault: 'limits are counted in memory: Redis could not count',
+    });
   }
 
   /** Does it in Redis, or in memory when that fails or failed just now. */
@@ -36,7 +39,7 @@ export class LimiterStore {
     } catch (error) {
       if (error instanceof RateLimiterRes) throw error;
       this.#outageUntilMs = Date.now() + OUTAGE_MS;
-      this.#logger.warn({ err: error }, 'limits are counted in memory: Redis could not be reached');
+      this.#reportFailure(error);
       return inMemory();
     }
   }

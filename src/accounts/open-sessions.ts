@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
+import { type Logger, reportFailures } from '../logger.ts';
 import { type CredentialStates, findCredentialStates } from './credential-store.ts';
 import type { CredentialUsage } from './credential-usage.ts';
 import type { Principal } from './principal.ts';
@@ -22,7 +22,7 @@ export interface OpenSession {
 export class OpenSessions {
   readonly #database: Database;
   readonly #usage: CredentialUsage;
-  readonly #logger: Logger;
+  readonly #reportFailure: (error: unknown) => void;
   readonly #sessions = new Set<OpenSession>();
   readonly #timer: NodeJS.Timeout;
   #isChecking = false;
@@ -31,7 +31,10 @@ export class OpenSessions {
   constructor(database: Database, usage: CredentialUsage, logger: Logger, intervalMs = CHECK_INTERVAL_MS) {
     this.#database = database;
     this.#usage = usage;
-    this.#logger = logger;
+    this.#reportFailure = reportFailures(logger, {
+      outage: 'PostgreSQL cannot be reached; open sockets stay open, whatever has become of their credentials',
+      fault: 'could not check the credentials of open sockets; will try again',
+    });
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
 
@@ -63,7 +66,7 @@ export class OpenSessions {
       this.#endUnless(sessions, ({ principal }) => isStillValid(principal, states));
       for (const session of sessions) if (this.#sessions.has(session)) this.#usage.note(session.principal);
     } catch (error) {
-      this.#logger.warn({ err: error }, 'could not check the credentials of open sockets; will try again');
+      this.#reportFailure(error);
     } finally {
       this.#isChecking = false;
     }

@@ -7,6 +7,7 @@ import { Prisma, PrismaClient } from './generated/client/client.ts';
 export type Database = PrismaClient;
 /** A client, or an open transaction of it. */
 export type DatabaseSession = Pick<PrismaClient, '$queryRaw' | '$executeRaw'>;
+export { sqlState } from '../sql-state.ts';
 export { Prisma };
 
 export interface DatabaseOptions {
@@ -115,11 +116,3 @@ export const openConfiguredDatabase = (config: Config): Database =>
     isPrepared: config.DATABASE_PREPARED_STATEMENTS,
     isPooled: config.DATABASE_DIRECT_URL !== '',
   });
-
-/** SQLSTATE of an error from raw SQL, or undefined where it did not come from PostgreSQL's answer. */
-export const sqlState = (error: unknown): string | undefined => {
-  if (error instanceof pg.DatabaseError) return error.code;
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
-  const meta = error.meta as { code?: string; driverAdapterError?: { cause?: { originalCode?: string } } } | undefined;
-  return meta?.driverAdapterError?.cause?.originalCode ?? meta?.code;
-};

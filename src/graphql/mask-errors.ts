@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
-import type { Logger } from 'pino';
-import { isBrokerOutage } from '../broker/outage.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
 import { type ErrorCode, type ErrorDetails, TaskFlowError } from '../errors.ts';
+import { type Logger, quietly } from '../logger.ts';
+import { isBrokerOutage, isDatabaseOutage } from '../outages.ts';
 
 interface Shown {
   message: string;
@@ -41,11 +40,11 @@ export interface HttpExtension {
  * Makes of whatever was thrown an error that a client may see: TaskFlow's own with their code, GraphQL's own as
  * BAD_USER_INPUT, outages as UNAVAILABLE, and all others as INTERNAL with an id, under which the log has the whole of it.
  */
-export const createErrorMask =
-  (logger: Logger, options: MaskOptions) =>
-  (error: unknown): GraphQLError => {
+export const createErrorMask = (logger: Logger, options: MaskOptions): ((error: unknown) => GraphQLError) => {
+  const show = createShow(logger, options);
+  return (error) => {
     const located = error instanceof GraphQLError ? error : undefined;
-    const { message, extensions } = show(causeOf(error), logger, options);
+    const { message, extensions } = show(causeOf(error));
     // Without a path it is the whole request that failed, and Yoga would answer 500 to what it does not know.
     const isOfField = located?.path !== undefined;
     if (!isOfField && extensions.http === undefined)
@@ -61,26 +60,32 @@ export const createErrorMask =
       extensions,
     });
   };
+};
 
 /** GraphQL wraps what resolvers throw, sometimes more than once. */
 const causeOf = (error: unknown): unknown =>
   error instanceof GraphQLError && error.originalError ? causeOf(error.originalError) : error;
 
-const show = (error: unknown, logger: Logger, options: MaskOptions): Shown => {
-  if (error instanceof TaskFlowError)
-    return { message: error.message, extensions: { code: error.code, ...error.details } };
-  if (error instanceof GraphQLError) return showGraphQLError(error, options);
-  if (isDatabaseOutage(error)) {
-    logger.warn({ err: error }, 'PostgreSQL could not be reached for a request');
-    return unavailable('The database cannot be reached now; try again later.');
-  }
-  if (isBrokerOutage(error)) {
-    logger.warn({ err: error }, 'Redis could not be reached for a request');
-    return unavailable('The broker cannot be reached now; try again later.');
-  }
-  const errorId = randomUUID();
-  logger.error({ err: error, errorId }, 'a request met a fault');
-  return { message: 'Internal error', extensions: { code: 'INTERNAL', errorId } };
+const createShow = (logger: Logger, options: MaskOptions): ((error: unknown) => Shown) => {
+  // In an outage every request meets it.
+  const reportDatabaseOutage = quietly(logger, 'PostgreSQL cannot be reached for requests');
+  const reportBrokerOutage = quietly(logger, 'Redis cannot be reached for requests');
+  return (error) => {
+    if (error instanceof TaskFlowError)
+      return { message: error.message, extensions: { code: error.code, ...error.details } };
+    if (error instanceof GraphQLError) return showGraphQLError(error, options);
+    if (isDatabaseOutage(error)) {
+      reportDatabaseOutage(error as Error);
+      return unavailable('The database cannot be reached now; try again later.');
+    }
+    if (isBrokerOutage(error)) {
+      reportBrokerOutage(error as Error);
+      return unavailable('The broker cannot be reached now; try again later.');
+    }
+    const errorId = randomUUID();
+    logger.error({ err: error, errorId }, 'a request met a fault');
+    return { message: 'Internal error', extensions: { code: 'INTERNAL', errorId } };
+  };
 };
 
 /** For HTTP, where clients look for them; the same is in the extensions. */

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
-import { isBrokerOutage } from '../broker/outage.ts';
 import { type Database, sqlState } from '../database/client.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
+import { isOutage } from '../outages.ts';
 import { publishOperationChange } from '../realtime/publish.ts';
 import { claimOperation, endOperation, putOff, saveStep } from './operation-store.ts';
 import { type StepServices, takeStep } from './take-step.ts';
@@ -54,7 +53,7 @@ const noteFailure = async ({ database, logger, failures }: WorkServices, id: str
   if (CLASHES.has(sqlState(error) ?? '')) return;
   // Others go first: what they need may be there.
   await putOff(database, id).catch(() => undefined);
-  if (isDatabaseOutage(error) || isBrokerOutage(error)) throw error;
+  if (isOutage(error)) throw error;
   const count = (failures.get(id) ?? 0) + 1;
   failures.set(id, count);
   if (count < MAX_FAILURES) throw error;

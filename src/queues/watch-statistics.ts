@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import { type Logger, reportFailures } from '../logger.ts';
 import { Mailbox } from '../realtime/mailbox.ts';
 import type { RealtimeRouter } from '../realtime/router.ts';
 import type { QueueServices } from './find-queues.ts';
@@ -25,7 +25,7 @@ interface Watched {
 export class StatisticsWatcher {
   readonly #services: QueueServices;
   readonly #router: RealtimeRouter;
-  readonly #logger: Logger;
+  readonly #reportFailure: (error: unknown) => void;
   /** By owner; undefined for everybody's. */
   readonly #watched = new Map<string | undefined, Watched>();
   #timer: NodeJS.Timeout | undefined;
@@ -34,7 +34,10 @@ export class StatisticsWatcher {
   constructor(services: QueueServices, router: RealtimeRouter, logger: Logger) {
     this.#services = services;
     this.#router = router;
-    this.#logger = logger;
+    this.#reportFailure = reportFailures(logger, {
+      outage: 'statistics that are watched wait for PostgreSQL or Redis',
+      fault: 'could not read statistics that are watched; will try again',
+    });
   }
 
   /**
@@ -103,6 +106,6 @@ export class StatisticsWatcher {
     const open = [...this.#watched.values()].filter(({ scope }) => scope.last !== undefined);
     const told = await Promise.allSettled(open.map(({ scope }) => scope.tell(this.#services)));
     const failed = told.find((each) => each.status === 'rejected');
-    if (failed) this.#logger.warn({ err: failed.reason }, 'could not read statistics that are watched; will try again');
+    if (failed) this.#reportFailure(failed.reason);
   }
 }

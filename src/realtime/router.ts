@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
-import type { Logger } from 'pino';
 import {
   operationsChannel,
   queuesChannel,
@@ -10,6 +9,7 @@ import {
   revocationsChannel,
 } from '../broker/keys.ts';
 import type { Broker } from '../broker/lanes.ts';
+import { type Logger, reportFailures } from '../logger.ts';
 import { type Change, type CountedTransition, decodeLine, decodeTransition, ownerOfLine } from './change.ts';
 import type { Mailbox } from './mailbox.ts';
 import { type FeedMessage, isSideMessage, OwnerFeed, type ReadChanges } from './owner-feed.ts';
@@ -83,6 +83,7 @@ export class RealtimeRouter {
   readonly #listened = new Map<(prefix: string, lane: string) => string, Listened>();
   readonly #lanes: { name: string; pubsub: RedisPubSub; connections: Redis[] }[];
   readonly #check: NodeJS.Timeout;
+  readonly #reportFailure: (error: unknown) => void;
   #isClosed = false;
   /** By feeds that are gone. */
   #deliveredBefore = 0;
@@ -90,6 +91,10 @@ export class RealtimeRouter {
   constructor(broker: Broker, options: RouterOptions) {
     this.#broker = broker;
     this.#options = options;
+    this.#reportFailure = reportFailures(options.logger, {
+      outage: 'subscribers wait for PostgreSQL',
+      fault: 'could not read changes; will try again',
+    });
     this.#lanes = broker.lanes.map((lane) => this.#openLane(lane.name, lane.connect(), lane.redis));
     this.#check = setInterval(
       () => void this.#findLostMessages(),
@@ -211,7 +216,7 @@ export class RealtimeRouter {
       readChanges: this.#options.readChanges,
       readPosition: async (id) => (await this.#options.readPositions([id])).get(id) ?? 0,
       subscriberBuffer: this.#options.subscriberBuffer,
-      onError: (error) => this.#options.logger.warn({ err: error, ownerId }, 'could not read changes; will try again'),
+      onError: this.#reportFailure,
     });
     this.#ready.set(ownerId, feed);
     try {
@@ -337,7 +342,7 @@ export class RealtimeRouter {
         if (feed && position > feed.position && feed.position === before.get(ownerId)) void feed.catchUp();
       }
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'could not check for lost messages; will try again');
+      this.#reportFailure(error);
     }
   }
 }

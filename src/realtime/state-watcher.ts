@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Logger } from 'pino';
+import { type Logger, reportFailures } from '../logger.ts';
 import { Mailbox } from './mailbox.ts';
 
 /** Four times a second, at most. */
@@ -57,10 +57,15 @@ export class StateWatcher<T> {
   readonly #options: StateWatcherOptions<T>;
   readonly #watched = new Map<string, Watched<T>>();
   readonly #refresh: NodeJS.Timeout;
+  readonly #reportFailure: (error: unknown) => void;
   #isListening = false;
 
   constructor(options: StateWatcherOptions<T>) {
     this.#options = options;
+    this.#reportFailure = reportFailures(options.logger, {
+      outage: `what is watched waits for PostgreSQL or Redis: ${options.what}`,
+      fault: `could not read ${options.what} that is watched`,
+    });
     this.#refresh = setInterval(() => this.#signal([...this.#watched.keys()]), options.refreshMs).unref();
   }
 
@@ -158,8 +163,7 @@ export class StateWatcher<T> {
       }
     } catch (error) {
       // The next signal, or the regular refresh, tries again.
-      const { logger, what } = this.#options;
-      logger.warn({ err: error, key: watched.key }, `could not read ${what} that is watched`);
+      this.#reportFailure(error);
     }
     watched.nextAt = startedAt + Math.max(MIN_INTERVAL_MS, SLOW_FACTOR * (performance.now() - startedAt));
   }

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Broker } from '../../src/broker/lanes.ts';
-import { isBrokerOutage } from '../../src/broker/outage.ts';
 import { freePort } from '../../src/local/free-port.ts';
+import { isBrokerOutage } from '../../src/outages.ts';
 import type { RedisServer } from '../../src/redis-settings.ts';
 import { type Certificates, makeCertificates, tlsEnv, tlsSettings } from '../support/certificates.ts';
 import { clusterEnv } from '../support/own-redis.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { isBrokerOutage } from '../../src/broker/outage.ts';
+import { isBrokerOutage } from '../../src/outages.ts';
 import { sleep } from '../../src/sleep.ts';
 import type { RedisCluster } from './redis-cluster.ts';
 import { waitFor } from './wait-for.ts';

@@ -2,8 +2,7 @@ import type { Logger } from 'pino';
 import { endedParentsChannel } from '../../src/broker/keys.ts';
 import type { Broker } from '../../src/broker/lanes.ts';
 import type { Database } from '../../src/database/client.ts';
-import { isDatabaseOutage } from '../../src/database/outage.ts';
-import { quietly } from '../../src/logger.ts';
+import { reportFailures } from '../../src/logger.ts';
 import { type ResolveServices, resolveDependencies } from '../../src/tasks/resolve-dependencies.ts';
 import type { Handover } from './handover.ts';
 
@@ -59,13 +58,15 @@ export const startDependencyRunner = ({
 };
 
 const run = async (services: ResolveServices, alarm: Alarm, signal: AbortSignal): Promise<void> => {
-  const reportOutage = quietly(services.logger, 'PostgreSQL cannot be reached; tasks wait for their parents');
+  const report = reportFailures(services.logger, {
+    outage: 'PostgreSQL cannot be reached; tasks wait for their parents',
+    fault: 'could not resolve dependencies; will try again',
+  });
   while (!signal.aborted) {
     try {
       if ((await resolveDependencies(services)) > 0) continue;
     } catch (error) {
-      if (isDatabaseOutage(error)) reportOutage(error as Error);
-      else services.logger.error({ err: error }, 'could not resolve dependencies; will try again');
+      report(error);
     }
     await alarm.sleep(MAX_SLEEP_MS);
   }

@@ -4,9 +4,8 @@ import { BrokerNotReadyError } from '../../src/broker/define-function.ts';
 import { metaKey } from '../../src/broker/keys.ts';
 import type { Shard } from '../../src/broker/lanes.ts';
 import { offerLibrary } from '../../src/broker/library.ts';
-import { isBrokerOutage } from '../../src/broker/outage.ts';
-import { isDatabaseOutage } from '../../src/database/outage.ts';
 import { quietly } from '../../src/logger.ts';
+import { isOutage } from '../../src/outages.ts';
 import { sleep } from '../../src/sleep.ts';
 import { LEGAL_MOVES, LIVE_STATUSES } from '../../src/tasks/task-state.ts';
 
@@ -65,7 +64,7 @@ export class Leader {
       try {
         if (mayLead() && (await this.#tryToLead()) !== 'no') await this.#lead();
       } catch (error) {
-        if (isDatabaseOutage(error) || isBrokerOutage(error)) reportOutage(error as Error);
+        if (isOutage(error)) reportOutage(error as Error);
         else logger.warn({ err: error }, 'lost the shard; campaigning again');
       }
       await sleep(leaseMs / 3, signal);

@@ -1,10 +1,8 @@
 import type { Logger } from 'pino';
 import type { Broker } from '../../src/broker/lanes.ts';
-import { isBrokerOutage } from '../../src/broker/outage.ts';
 import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
-import { isDatabaseOutage } from '../../src/database/outage.ts';
-import { quietly } from '../../src/logger.ts';
+import { reportFailures } from '../../src/logger.ts';
 import { createPurgePasses } from '../../src/operations/purge-queue.ts';
 import { type WorkServices, workOnOperations } from '../../src/operations/work-on-operations.ts';
 import { sleep } from '../../src/sleep.ts';
@@ -56,8 +54,10 @@ export const startOperationRunner = (options: OperationRunnerOptions): Operation
 };
 
 const run = async (services: WorkServices, handover: Handover, signal: AbortSignal): Promise<void> => {
-  const { logger } = services;
-  const reportOutage = quietly(logger, 'operations wait for PostgreSQL or Redis');
+  const report = reportFailures(services.logger, {
+    outage: 'operations wait for PostgreSQL or Redis',
+    fault: 'could not work on an operation; will try again',
+  });
   await handover.prepare(signal);
   while (!signal.aborted) {
     const startedAt = performance.now();
@@ -65,8 +65,7 @@ const run = async (services: WorkServices, handover: Handover, signal: AbortSign
       const hasWorked = await workOnOperations(services);
       await sleep(hasWorked ? Math.min(performance.now() - startedAt, MAX_REST_MS) : IDLE_MS, signal);
     } catch (error) {
-      if (isDatabaseOutage(error) || isBrokerOutage(error)) reportOutage(error as Error);
-      else logger.error({ err: error }, 'could not work on an operation; will try again');
+      report(error);
       await sleep(FAILURE_MS, signal);
     }
   }

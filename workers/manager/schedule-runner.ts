@@ -2,8 +2,7 @@ import type { Logger } from 'pino';
 import type { Broker } from '../../src/broker/lanes.ts';
 import type { Config } from '../../src/config.ts';
 import type { Database } from '../../src/database/client.ts';
-import { isDatabaseOutage } from '../../src/database/outage.ts';
-import { quietly } from '../../src/logger.ts';
+import { reportFailures } from '../../src/logger.ts';
 import { DrainingQueues } from '../../src/queues/draining-queues.ts';
 import { type FireServices, fireSchedules, msUntilDue } from '../../src/schedules/fire-schedules.ts';
 import { sleep } from '../../src/sleep.ts';
@@ -76,14 +75,16 @@ const rulesOf = (
 });
 
 const run = async (services: FireServices, signal: AbortSignal): Promise<void> => {
-  const reportOutage = quietly(services.logger, 'PostgreSQL cannot be reached; schedules wait');
+  const report = reportFailures(services.logger, {
+    outage: 'PostgreSQL cannot be reached; schedules wait',
+    fault: 'could not serve the schedules; will try again',
+  });
   while (!signal.aborted) {
     let sleepMs: number;
     try {
       sleepMs = await serve(services);
     } catch (error) {
-      if (isDatabaseOutage(error)) reportOutage(error as Error);
-      else services.logger.error({ err: error }, 'could not serve the schedules; will try again');
+      report(error);
       sleepMs = MAX_SLEEP_MS;
     }
     if (sleepMs > 0) await sleep(sleepMs, signal);
