@@ -36,15 +36,14 @@ local function served_lines(batch, queues, types)
 end
 
 -- Gives one task to the worker. Its run and its lease are written with those of the whole chunk.
-local function claim_one(batch, id, body, run, claimed)
-  local tag, reply = batch.tag, claimed.reply
-  local head_text, payload, parents = split_body(body)
-  local head = head_of(batch, head_text)
+local function claim_one(batch, id, body, run_key, run, claimed)
+  local reply = claimed.reply
+  local head, payload, parents = read_body(batch, body)
   run = run or { seq = 1, attempt = 0 }
-  run.seq, run.attempt, run.worker, run.head = run.seq + 1, run.attempt + 1, claimed.worker, head_text
+  run.seq, run.attempt, run.worker, run.head = run.seq + 1, run.attempt + 1, claimed.worker, head.text
   run.token = claimed.epoch .. '.' .. text_of(run.seq)
   local runs, leases = claimed.runs, claimed.leases
-  runs[#runs + 1], runs[#runs + 2] = tag .. ':run:' .. id, run_text(run)
+  runs[#runs + 1], runs[#runs + 2] = run_key, run_text(run)
   leases[#leases + 1], leases[#leases + 2] = claimed.expiry, id
   transition(batch, id, 'QUEUED', 'PROCESSING', run.seq, run.attempt, head, claimed.worker, '', '')
   local n = #reply
@@ -57,15 +56,17 @@ end
 
 -- Gives a chunk of ids that were taken out of their line to the worker; those that are too much are put back.
 local function claim_chunk(batch, line, ids, claimed)
-  local tag = batch.tag
-  local bodies = redis.call('MGET', unpack(keys_of(tag .. ':task:', ids)))
-  local runs = redis.call('MGET', unpack(keys_of(tag .. ':run:', ids)))
+  local bodies = redis.call('MGET', unpack(keys_of(batch.tag .. ':task:', ids)))
+  local run_keys = keys_of(batch.tag .. ':run:', ids)
+  local runs = redis.call('MGET', unpack(run_keys))
   for n, id in ipairs(ids) do
     if claimed.bytes >= MAX_CLAIM_BYTES then
       for i = #ids, n, -1 do redis.call('RPUSH', line.key, ids[i]) end
       return
     end
-    if not is_stale(batch, id) and bodies[n] then claim_one(batch, id, bodies[n], parse_run(runs[n]), claimed) end
+    if not is_stale(batch, id) and bodies[n] then
+      claim_one(batch, id, bodies[n], run_keys[n], parse_run(runs[n]), claimed)
+    end
   end
 end
 
