@@ -26,6 +26,8 @@ export interface SocketHost {
   waiting: WaitingSockets;
   /** Operations that may run on one socket at once. */
   maxSubscriptions: number;
+  /** Told why the credentials of a socket could not be checked: in an outage, over and over. */
+  reportFailure: (error: unknown) => void;
 }
 
 /** Close codes beside those of the protocol; docs/errors.md lists them. */
@@ -187,7 +189,7 @@ export class SocketSession implements SubscriptionOwner {
         const code = error.code === 'RATE_LIMITED' ? CLOSE_CODES.TRY_AGAIN_LATER : CloseCode.Unauthorized;
         socket.close(code, error.message);
       } else {
-        this.services.logger.warn({ err: error }, 'could not authenticate a socket');
+        this.#host.reportFailure(error);
         socket.close(CLOSE_CODES.TRY_AGAIN_LATER, 'Try again later');
       }
     }

@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Config } from '../config.ts';
 import { CompiledResults } from '../graphql/compiled-results.ts';
 import { schema } from '../graphql/schema.ts';
+import { reportFailures } from '../logger.ts';
 import { withRequestId } from '../request-id.ts';
 import { GRAPHQL_PATH } from './graphql-server.ts';
 import { OpenSockets } from './open-sockets.ts';
@@ -44,6 +45,10 @@ export const serveSockets = (http: Server, front: Front, config: Config): Socket
     sockets: new OpenSockets(),
     waiting: new WaitingSockets(config.MAX_WAITING_SOCKETS),
     maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_SOCKET,
+    reportFailure: reportFailures(front.services.logger, {
+      outage: 'PostgreSQL cannot be reached; sockets with credentials are sent away',
+      fault: 'could not authenticate a socket',
+    }),
   };
   const { sockets } = host;
   http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
