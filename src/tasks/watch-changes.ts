@@ -69,9 +69,11 @@ export const watchChanges = async (
   if (where.payload) throw badInput('where.payload', NO_PAYLOADS);
   const after = request.after === null || request.after === undefined ? undefined : positionOf(request.after);
   const { position, changes } = await services.router.subscribe(ownerId);
-  if (after !== undefined && after > position && after > Number(await readChangesCursor(services.database, ownerId))) {
+  try {
+    if (after !== undefined && after > position) await refuseAhead(services.database, ownerId, after);
+  } catch (error) {
     await changes.return();
-    throw badInput('after', AHEAD);
+    throw error;
   }
   const batches = async function* () {
     yield* pastChanges(services, ownerId, after ?? position, position);
@@ -79,6 +81,11 @@ export const watchChanges = async (
       yield [change, ...changes.drain(PAGE)].filter((each) => each.position > (after ?? 0));
   };
   return closing(changes, matching(services.snapshots, { ...request, where }, batches()));
+};
+
+/** @throws TaskFlowError BAD_USER_INPUT for a position that PostgreSQL does not have yet; what Prisma throws */
+const refuseAhead = async (database: Database, ownerId: string, after: number): Promise<void> => {
+  if (after > Number(await readChangesCursor(database, ownerId))) throw badInput('after', AHEAD);
 };
 
 /** The changes after one position up to another, from PostgreSQL. Positions that retention has dropped are skipped. */

@@ -61,6 +61,18 @@ test('changes cannot be filtered by payload', async () => {
 });
 
 describe("watching an owner's changes", () => {
+  test('leaves nothing behind where it cannot begin', async () => {
+    const database = new Proxy(app.database, {
+      get: (target, name) => {
+        if (name === '$queryRaw') return () => Promise.reject(new Error('PostgreSQL is away'));
+        return Reflect.get(target, name);
+      },
+    });
+    const wait = watchChanges({ ...services, database }, ownerId, { where: {}, after: '1000', withTask: false });
+    await expect(wait).rejects.toThrow('PostgreSQL is away');
+    expect(router.figures().subscribers).toBe(0);
+  });
+
   test('begins with what comes from now on', async () => {
     await submit(3);
     const watching = await watch();
