@@ -25,6 +25,12 @@ export const lineKey = (tag: string, line: string): string => `${tag}:line:${lin
 /** @param queue a queue's name, or "*" for a worker that serves all queues */
 export const wakeKey = (tag: string, queue: string, type: string): string => `${tag}:wake:${queue}|${type}`;
 
+/** What a key of `wakeKey` was made of. */
+export const readWakeKey = (tag: string, key: string): { queue: string; type: string } => {
+  const [queue = '', type = ''] = key.slice(`${tag}:wake:`.length).split('|');
+  return { queue, type };
+};
+
 /**
  * Keys of a shard that survive a rebuild: who leads it, who works for it, and what its purges have ended, which is recorded before.
  * Everything else is made anew.

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { claim } from '../broker/calls.ts';
-import { wakeKey } from '../broker/keys.ts';
+import { readWakeKey, wakeKey } from '../broker/keys.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
 import { WakeListener } from '../broker/wake-listener.ts';
 import { Mailbox } from '../realtime/mailbox.ts';
@@ -97,9 +97,9 @@ export class WorkWatcher {
       listener.listen();
       return;
     }
-    const waiting = [...this.#subscribers].filter(({ served }) => wakeKeys(shard, served).includes(key));
-    for (const subscriber of waiting) this.#tell(subscriber);
-    await this.#passOn(shard, waiting);
+    for (const subscriber of this.#subscribers)
+      if (wakeKeys(shard, subscriber.served).includes(key)) this.#tell(subscriber);
+    await this.#passOn(shard, key);
     if (this.#listeners.get(shard) !== listener || this.#timers.has(shard)) return;
     // A little later than the subscribers may be told again.
     const timer = setTimeout(() => {
@@ -118,18 +118,12 @@ export class WorkWatcher {
   }
 
   /** A claim of none leaves a new token wherever tasks wait. Should it fail, the promoter wakes somebody within a second. */
-  async #passOn(shard: Shard, subscribers: readonly Subscriber[]): Promise<void> {
-    const queues = [...new Set(subscribers.flatMap(({ served }) => served.queues))];
-    const types = [...new Set(subscribers.flatMap(({ served }) => served.types))];
-    if (types.length === 0) return;
-    await claim(shard, {
-      worker: 'api',
-      limit: 0,
-      leaseMs: 1,
-      lowFirst: '0',
-      queues: queues.join(','),
-      types: types.join(','),
-    }).catch((err: unknown) => this.#logger.debug({ err, shard: shard.id }, 'could not pass a wake-up on'));
+  async #passOn(shard: Shard, key: string): Promise<void> {
+    const { queue: queues, type: types } = readWakeKey(shard.tag, key);
+    const nothing = { worker: 'api', limit: 0, leaseMs: 1, lowFirst: '0', queues, types };
+    await claim(shard, nothing).catch((err: unknown) =>
+      this.#logger.debug({ err, shard: shard.id }, 'could not pass a wake-up on'),
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cancel } from '../../src/broker/calls.ts';
 import { type ApiApp, errorOf, setupApi, type TestUser } from '../support/api.ts';
+import { startPrivateRedis, waitFor } from '../support/setup.ts';
 import { subscribe } from '../support/sockets.ts';
 
 let app: ApiApp;
@@ -193,6 +194,27 @@ describe('workAvailable', () => {
     const sleeper = low.connect();
     onTestFinished(() => sleeper.disconnect());
     expect(await sleeper.blpop(`${low.shards[0]?.tag}:wake:*|mail`, 5)).not.toBeNull();
+  });
+
+  test('passes on what only a subscriber that has left would have claimed', async () => {
+    await using redis = await startPrivateRedis();
+    await using own = await setupApi({ redis });
+    const mine = await own.user();
+    const headers = await own.keyOf(await own.admin(), ['WORKER']);
+    const watchMine = (queue: string) =>
+      subscribe(own.yoga, headers, WATCH, { input: { queues: [queue], types: ['mail'] } });
+    await using stays = await watchMine('stays');
+    const leaves = await watchMine('leaves');
+    await Promise.all([stays.take(1), leaves.take(1)]);
+    const [shard] = own.broker.low.shards;
+    const isListening = async () =>
+      String(await shard?.redis.client('LIST')).match(/cmd=blpop/g)?.length === own.broker.shards.length;
+    await waitFor(isListening);
+    await leaves.stop();
+    await mine.call('mutation { createTask(input: { type: "mail", queue: "leaves" }) { id } }');
+    const sleeper = own.broker.low.connect();
+    onTestFinished(() => sleeper.disconnect());
+    expect(await sleeper.blpop(`${shard?.tag}:wake:leaves|mail`, 2)).not.toBeNull();
   });
 
   test('hears of queues that a later subscriber serves', async () => {
