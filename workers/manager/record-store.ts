@@ -65,23 +65,26 @@ const note = (state: FinalState, { status, atMs, runAtMs, data }: StreamedTransi
 
 interface MinuteCount {
   queue: string;
-  minute: string;
+  /** When it began, in ms. */
+  startedAtMs: number;
   completed: number;
   failed: number;
   cancelled: number;
   totalMs: number;
 }
 
+const MINUTE_MS = 60_000;
+
 /** What ended, per queue and minute; sorted, so that two recorders that count the same minutes cannot lock each other out. */
-export const countEnded = (transitions: readonly StreamedTransition[]): MinuteCount[] => {
+const countEnded = (transitions: readonly StreamedTransition[]): MinuteCount[] => {
   const minutes = new Map<string, MinuteCount>();
   for (const { status, queue, atMs, taskId } of transitions) {
     if (!hasEnded(status as TaskStatus)) continue;
-    const minute = new Date(Math.floor(atMs / 60_000) * 60_000).toISOString();
-    const key = `${queue}|${minute}`;
+    const startedAtMs = Math.floor(atMs / MINUTE_MS) * MINUTE_MS;
+    const key = `${queue}|${startedAtMs}`;
     let count = minutes.get(key);
     if (!count) {
-      count = { queue, minute, completed: 0, failed: 0, cancelled: 0, totalMs: 0 };
+      count = { queue, startedAtMs, completed: 0, failed: 0, cancelled: 0, totalMs: 0 };
       minutes.set(key, count);
     }
     if (status === 'COMPLETED') {
@@ -135,7 +138,7 @@ const countMinutes = (transitions: readonly StreamedTransition[]) => {
   if (minutes.length === 0) return Prisma.empty;
   return Prisma.sql`, counted AS (
       INSERT INTO queue_minutes AS q (queue, minute, completed, failed, cancelled, total_ms)
-      SELECT * FROM unnest(${textArray(minutes, (row) => row.queue)}::text[], ${plainArray(minutes, (row) => row.minute)}::timestamptz[],
+      SELECT * FROM unnest(${textArray(minutes, (row) => row.queue)}::text[], ${plainArray(minutes, ({ startedAtMs }) => new Date(startedAtMs).toISOString())}::timestamptz[],
         ${plainArray(minutes, (row) => row.completed)}::int[], ${plainArray(minutes, (row) => row.failed)}::int[],
         ${plainArray(minutes, (row) => row.cancelled)}::int[], ${plainArray(minutes, (row) => row.totalMs)}::bigint[])
       WHERE (SELECT count(*) FROM feeds) >= 0
