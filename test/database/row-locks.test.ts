@@ -2,20 +2,20 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { deleteEnded } from '../../src/operations/delete-tasks.ts';
 import { resetEnded } from '../../src/tasks/requeue-store.ts';
-import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll, recordWhatContinues, type Term } from '../../workers/manager/record-store.ts';
-import { Factory } from '../support/factory.ts';
+import type { Factory } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 import { makeEndedTasks } from '../support/many-tasks.ts';
 import { startPrivatePostgres } from '../support/private-servers.ts';
-import { query, setup, type TestApp, waitFor } from '../support/setup.ts';
-import { completion } from '../support/transitions.ts';
+import { query, waitFor } from '../support/setup.ts';
+import { beginTermOf, completion } from '../support/transitions.ts';
 
 /*
  * PostgreSQL looks at a row again when it changed while a statement waited for it. Up to 18.4 it then reads freed memory in some
  * statements, which mostly goes well; here what is freed is overwritten (docs/decisions/row-locks-apart.md).
  */
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let term: Term;
 
@@ -23,15 +23,11 @@ beforeAll(async () => {
   vi.stubEnv('MALLOC_PERTURB_', '165');
   const postgres = await startPrivatePostgres();
   vi.unstubAllEnvs();
-  app = await setup({ postgres });
-  factory = new Factory(app);
-  await factory.openShards();
-  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  app = await setupFactory({ postgres });
+  factory = app.factory;
+  term = await beginTermOf(app);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 /** Does the work while another transaction has changed a row, and commits once the work waits for it. */
 const whileSomebodyChanges = async <T>(change: string, id: string, work: () => Promise<T>): Promise<T> => {

@@ -4,9 +4,10 @@ import { v7 as uuidv7 } from 'uuid';
 import type { ApiKeyScope } from '../../src/accounts/principal.ts';
 import { createGraphQLServer, type GraphQLServer } from '../../src/server/graphql-server.ts';
 import { openServices, type RunningServices } from '../../src/server/services.ts';
-import { Factory, silent } from './factory.ts';
+import { silent } from './factory.ts';
+import { type FactoryApp, setupFactory } from './factory-app.ts';
 import { LiveTasks } from './live-tasks.ts';
-import { type SetupOptions, setup, type TestApp } from './setup.ts';
+import type { SetupOptions, TestApp } from './setup.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose form the query decides.
 type Data = any;
@@ -34,10 +35,9 @@ export interface TestUser {
 }
 
 /** An api in this process, which tests ask without a socket. No manager and no worker: `live` moves tasks. */
-export interface ApiApp extends TestApp {
+export interface ApiApp extends FactoryApp {
   readonly services: RunningServices;
   readonly yoga: GraphQLServer;
-  readonly factory: Factory;
   readonly live: LiveTasks;
   readonly call: Call;
   /** A new user with a login; no admin. */
@@ -50,23 +50,19 @@ export interface ApiApp extends TestApp {
 
 export const PASSWORD = 'correct horse';
 
-/** As `setup`, with an api; the shards are open. */
+/** As `setupFactory`, with an api. */
 export const setupApi = async (options: SetupOptions = {}): Promise<ApiApp> => {
-  const app = await setup(options);
-  const factory = new Factory(app);
-  await factory.openShards();
+  const app = await setupFactory(options);
   await makeFounder(app);
   const node = await openNode(app);
   const { services, call } = node;
   const close = async (): Promise<void> => {
     await node.close();
-    await factory.close();
     await app.close();
   };
   return {
     ...app,
     ...node,
-    factory,
     live: new LiveTasks(app),
     user: () => signUp(call),
     admin: async () => {

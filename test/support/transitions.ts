@@ -1,5 +1,8 @@
 import type { StreamedTransition } from '../../src/broker/event-stream.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
+import { beginTerm } from '../../workers/manager/reconcile-store.ts';
+import type { Term } from '../../workers/manager/record-store.ts';
+import type { TestApp } from './setup.ts';
 
 /** The next transition of a task, as Redis would stream it. */
 export const transitionOf = (
@@ -27,3 +30,9 @@ export const completion = (task: Pick<Task, 'id' | 'ownerId' | 'queue' | 'type'>
   transitionOf(task, 2, 'PROCESSING'),
   transitionOf(task, 3, 'COMPLETED', { workerId: 'worker-1', data: JSON.stringify(result) }),
 ];
+
+/** Begins a term, in which transitions can be recorded; one that a shard had before is over. */
+export const beginTermOf = async ({ database }: Pick<TestApp, 'database'>, shardId = 'low:0'): Promise<Term> => ({
+  shardId,
+  term: await beginTerm(database, shardId),
+});

@@ -4,23 +4,19 @@ import { complete } from '../../src/broker/calls.ts';
 import { retryTask } from '../../src/tasks/retry-tasks.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
 import { childOf, Dependents } from '../support/dependencies.ts';
-import { Factory } from '../support/factory.ts';
-import { setup, type TestApp } from '../support/setup.ts';
+import type { Factory } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let dependents: Dependents;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   dependents = new Dependents(app, factory);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const submit: Dependents['submit'] = (more) => dependents.submit(more);
 const isInBroker = (task: Task): Promise<boolean> => dependents.isInBroker(task);

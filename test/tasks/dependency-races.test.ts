@@ -13,27 +13,24 @@ import { type DependencyRunner, startDependencyRunner } from '../../workers/mana
 import { Handover } from '../../workers/manager/handover.ts';
 import { recordAll } from '../../workers/manager/record-store.ts';
 import { Dependents } from '../support/dependencies.ts';
-import { Factory, silent, taskInput } from '../support/factory.ts';
+import { type Factory, silent, taskInput } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 import { findContradictions } from '../support/invariants.ts';
 import { beginTestTerm } from '../support/leading.ts';
 import { recordQueries } from '../support/queries.ts';
-import { setup, type TestApp, waitFor } from '../support/setup.ts';
+import { waitFor } from '../support/setup.ts';
 import { completion } from '../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let dependents: Dependents;
 
 beforeAll(async () => {
-  app = await setup({ settings: { DATABASE_POOL_SIZE: '15' } });
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory({ settings: { DATABASE_POOL_SIZE: '15' } });
+  factory = app.factory;
   dependents = new Dependents(app, factory);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const submit: Dependents['submit'] = (more) => dependents.submit(more);
 

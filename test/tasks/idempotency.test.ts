@@ -1,23 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubmitInput } from '../../src/tasks/new-task.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
-import { Factory, taskInput } from '../support/factory.ts';
+import { type Factory, taskInput } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 import { findContradictions } from '../support/invariants.ts';
-import { setup, type TestApp } from '../support/setup.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let ownerId: string;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const keyed = (idempotencyKey: string | null, more: Partial<SubmitInput> = {}) =>
   taskInput({ idempotencyKey, ...more });

@@ -4,27 +4,22 @@ import type { Change } from '../../src/realtime/change.ts';
 import { applyChange } from '../../src/tasks/task-snapshot.ts';
 import { FIRST_STATUSES, hasEnded, LEGAL_MOVES, type TaskStatus } from '../../src/tasks/task-state.ts';
 import type { Task } from '../../src/tasks/task-store.ts';
-import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll, type Term } from '../../workers/manager/record-store.ts';
-import { Factory } from '../support/factory.ts';
+import type { Factory } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 import { findContradictions } from '../support/invariants.ts';
-import { setup, type TestApp } from '../support/setup.ts';
-import { transitionOf } from '../support/transitions.ts';
+import { beginTermOf, transitionOf } from '../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let term: Term;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
-  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  app = await setupFactory();
+  factory = app.factory;
+  term = await beginTermOf(app);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const MAX_MOVES = 8;
 

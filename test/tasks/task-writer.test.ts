@@ -8,24 +8,21 @@ import { sqlState } from '../../src/database/client.ts';
 import { submitTasks } from '../../src/tasks/submit-tasks.ts';
 import { TaskWriter } from '../../src/tasks/task-writer.ts';
 import { Factory, silent, taskInput } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 import { findContradictions } from '../support/invariants.ts';
-import { query, setup, startPrivateRedis, type TestApp, waitFor } from '../support/setup.ts';
+import { query, setup, startPrivateRedis, waitFor } from '../support/setup.ts';
 import { openEpoch } from '../support/shard-setup.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let low: Shard;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   [low] = app.broker.low.shards as [Shard];
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 /** A client that counts its raw statements. */
 const counting = (database: Database) => {

@@ -5,24 +5,20 @@ import { TaskSnapshots } from '../../src/tasks/task-snapshots.ts';
 import { readChanges, readPositions } from '../../src/tasks/task-store.ts';
 import { type ChangeServices, type WatchedChange, watchChanges } from '../../src/tasks/watch-changes.ts';
 import { range } from '../support/changes.ts';
-import { Factory, silent, taskInput } from '../support/factory.ts';
-import { setup, type TestApp } from '../support/setup.ts';
+import { type Factory, silent, taskInput } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let services: ChangeServices;
 let router: RealtimeRouter;
 let ownerId: string;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 beforeEach(async () => {
   const { database } = app;
   router = new RealtimeRouter(app.broker, {

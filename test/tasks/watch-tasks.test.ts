@@ -5,13 +5,12 @@ import { OwnerFeed } from '../../src/realtime/owner-feed.ts';
 import type { RealtimeRouter } from '../../src/realtime/router.ts';
 import { readChanges, readPositions, type Task } from '../../src/tasks/task-store.ts';
 import { type WatchServices, watchTask, watchTaskEvents } from '../../src/tasks/watch-tasks.ts';
-import { beginTerm } from '../../workers/manager/reconcile-store.ts';
 import { recordAll, type Term } from '../../workers/manager/record-store.ts';
-import { Factory } from '../support/factory.ts';
-import { setup, type TestApp } from '../support/setup.ts';
-import { completion, transitionOf } from '../support/transitions.ts';
+import type { Factory } from '../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../support/factory-app.ts';
+import { beginTermOf, completion, transitionOf } from '../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let term: Term;
 let feed: OwnerFeed;
@@ -19,15 +18,11 @@ let services: WatchServices;
 let task: Task;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
-  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  app = await setupFactory();
+  factory = app.factory;
+  term = await beginTermOf(app);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 beforeEach(async () => {
   task = await factory.queued({ ownerId: await factory.owner() });
   const read = (ownerId: string, after: number, limit: number) => readChanges(app.database, ownerId, after, limit);

@@ -4,18 +4,17 @@ import { submitTasks } from '../../../src/tasks/submit-tasks.ts';
 import { TaskSnapshots } from '../../../src/tasks/task-snapshots.ts';
 import { readChanges, readPositions } from '../../../src/tasks/task-store.ts';
 import { watchChanges } from '../../../src/tasks/watch-changes.ts';
-import { Factory, silent, taskInput } from '../../support/factory.ts';
-import { setup, type TestApp } from '../../support/setup.ts';
+import { type Factory, silent, taskInput } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { ago, cleanUpAtNow, DAY, makeDay, putTasks } from './support.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let router: RealtimeRouter;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   const { database } = app;
   router = new RealtimeRouter(app.broker, {
     readChanges: (owner, after, limit) => readChanges(database, owner, after, limit),
@@ -26,7 +25,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   router.close(new Error('the tests are over'));
-  await factory.close();
   await app.close();
 });
 

@@ -2,24 +2,21 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../src/database/connect.ts';
 import { submitTasks } from '../../../src/tasks/submit-tasks.ts';
-import { Factory, taskInput } from '../../support/factory.ts';
-import { query, setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { type Factory, taskInput } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
+import { query, waitFor } from '../../support/setup.ts';
 import { ago, cleanUpAtNow, DAY, daysOf, makeDay, putTasks, settings } from './support.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let ownerId: string;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   ownerId = await factory.owner();
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 /** A moment for a submitter: the 50 ms that the janitor waits for each table, and a busy machine. */
 const MOMENT_MS = 1_000;

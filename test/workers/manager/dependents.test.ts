@@ -9,28 +9,24 @@ import type { Task } from '../../../src/tasks/task-store.ts';
 import { TaskWriter } from '../../../src/tasks/task-writer.ts';
 import { recordAll, recordWhatContinues } from '../../../workers/manager/record-store.ts';
 import { Dependents } from '../../support/dependencies.ts';
-import { Factory, silent } from '../../support/factory.ts';
+import { type Factory, silent } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { beginTestTerm } from '../../support/leading.ts';
-import { setup, type TestApp } from '../../support/setup.ts';
 import { completion, transitionOf } from '../../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let dependents: Dependents;
 let shard: Shard;
 
 beforeEach(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   dependents = new Dependents(app, factory);
   [shard] = app.broker.low.shards as [Shard];
 });
-afterEach(async () => {
-  await factory.close();
-  await app.close();
-});
+afterEach(() => app.close());
 
 const submit = (...parents: Task[]): Promise<Task> =>
   factory.queued({ queue: `q-${uuidv7().slice(-12)}`, dependsOn: parents.map(({ id }) => id) });

@@ -7,26 +7,23 @@ import type { Shard } from '../../../src/broker/lanes.ts';
 import { EPOCH_JUMP, moveOnAfterRestore } from '../../../src/database/after-restore.ts';
 import type { Task } from '../../../src/tasks/task-store.ts';
 import { TermOverError } from '../../../workers/manager/record-store.ts';
-import { Factory } from '../../support/factory.ts';
+import type { Factory } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { beginTestTerm } from '../../support/leading.ts';
-import { setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { waitFor } from '../../support/setup.ts';
 import { dumpShard, event } from '../../support/shard-state.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let shard: Shard;
 
 beforeEach(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   [shard] = app.broker.low.shards as [Shard];
 });
-afterEach(async () => {
-  await factory.close();
-  await app.close();
-});
+afterEach(() => app.close());
 
 /** What FLUSHALL does to a shard. */
 const loseAll = async (place = shard): Promise<void> => {

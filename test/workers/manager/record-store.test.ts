@@ -11,25 +11,22 @@ import {
   type Term,
   TermOverError,
 } from '../../../workers/manager/record-store.ts';
-import { Factory } from '../../support/factory.ts';
+import type { Factory } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
-import { query, setup, type TestApp } from '../../support/setup.ts';
-import { completion, transitionOf } from '../../support/transitions.ts';
+import { query } from '../../support/setup.ts';
+import { beginTermOf, completion, transitionOf } from '../../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let term: Term;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
-  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  app = await setupFactory();
+  factory = app.factory;
+  term = await beginTermOf(app);
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const dump = async (ownerId: string) => ({
   tasks: await app.database.task.findMany({ where: { ownerId }, orderBy: { id: 'asc' } }),

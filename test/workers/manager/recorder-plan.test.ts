@@ -1,28 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { poolOf } from '../../../src/database/client.ts';
 import type { Task } from '../../../src/tasks/task-store.ts';
-import { beginTerm } from '../../../workers/manager/reconcile-store.ts';
 import { recordAll, recordingOf, type Term } from '../../../workers/manager/record-store.ts';
-import { Factory } from '../../support/factory.ts';
-import { query, setup, type TestApp } from '../../support/setup.ts';
-import { completion } from '../../support/transitions.ts';
+import type { Factory } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
+import { query } from '../../support/setup.ts';
+import { beginTermOf, completion } from '../../support/transitions.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let term: Term;
 let ownerId: string;
 
 beforeAll(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
-  term = { shardId: 'low:0', term: await beginTerm(app.database, 'low:0') };
+  app = await setupFactory();
+  factory = app.factory;
+  term = await beginTermOf(app);
   ownerId = await factory.owner();
 });
-afterAll(async () => {
-  await factory.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const submit = (count: number) => factory.submit(Array.from({ length: count }, () => ({ ownerId })));
 

@@ -5,19 +5,19 @@ import type { Shard } from '../../../src/broker/lanes.ts';
 import { type Change, decodeChange } from '../../../src/realtime/change.ts';
 import { TermOverError } from '../../../workers/manager/record-store.ts';
 import { Factory } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { beginTestTerm } from '../../support/leading.ts';
-import { setup, startPrivatePostgres, type TestApp, waitFor } from '../../support/setup.ts';
+import { setup, startPrivatePostgres, waitFor } from '../../support/setup.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let shard: Shard;
 let published: Change[];
 
 beforeEach(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   [shard] = app.broker.low.shards as [Shard];
   published = [];
   const subscriber = app.broker.low.connect();
@@ -29,7 +29,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
-  await factory.close();
   await app.close();
 });
 

@@ -7,30 +7,29 @@ import { fireSchedules } from '../../../src/schedules/fire-schedules.ts';
 import type { Schedule } from '../../../src/schedules/schedule-store.ts';
 import { Handover } from '../../../workers/manager/handover.ts';
 import { type ScheduleRunner, startScheduleRunner } from '../../../workers/manager/schedule-runner.ts';
-import { Factory, silent } from '../../support/factory.ts';
+import { type Factory, silent } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { makeOwner, makeSchedule } from '../../support/schedules.ts';
-import { query, setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { query, waitFor } from '../../support/setup.ts';
 import { openBroker } from '../../support/shard-setup.ts';
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let ownerId: string;
 let runners: { runner: ScheduleRunner; handover: Handover; broker: Broker; database: Database }[];
 
 beforeEach(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   ownerId = await makeOwner(app);
   runners = [];
 });
 afterEach(async () => {
   await stopAll();
-  await factory.close();
   await app.close();
 });
 
