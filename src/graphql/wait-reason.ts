@@ -4,8 +4,8 @@ import { builder } from './builder.ts';
 const WAIT_KIND_DESCRIPTIONS = {
   NOT_DUE: 'It is to run later.',
   BACKOFF: 'An attempt failed, and the next one is not due.',
-  PAUSED: 'Its queue is paused.',
   DEPENDENCY: 'Tasks that it depends on have not ended.',
+  PAUSED: 'Its queue is paused.',
   NO_WORKER: 'No worker that lives serves its queue and its type.',
   BEHIND: 'Workers are busy with others.',
 } as const;
@@ -21,7 +21,10 @@ const WaitKindType = builder.enumType('WaitKind', {
 export const WaitReasonType = builder.objectRef<WaitReason>('WaitReason').implement({
   description: 'Why a task does not run yet, as it was a moment ago.',
   fields: (t) => ({
-    kind: t.expose('kind', { type: WaitKindType, description: 'The first of these that holds it back.' }),
+    kind: t.expose('kind', {
+      type: WaitKindType,
+      description: `What holds it back; of several, the first in this order: ${WAIT_KINDS.join(', ')}.`,
+    }),
     until: t.expose('until', {
       type: 'DateTime',
       nullable: true,

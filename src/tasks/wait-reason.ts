@@ -6,7 +6,8 @@ import { findWorkers, type LiveWorker } from '../queues/find-workers.ts';
 import type { TaskSummary } from './find-tasks.ts';
 import type { TaskPriority } from './task-state.ts';
 
-export const WAIT_KINDS = ['NOT_DUE', 'BACKOFF', 'PAUSED', 'DEPENDENCY', 'NO_WORKER', 'BEHIND'] as const;
+/** Where several hold a task back, the first is said. */
+export const WAIT_KINDS = ['NOT_DUE', 'BACKOFF', 'DEPENDENCY', 'PAUSED', 'NO_WORKER', 'BEHIND'] as const;
 
 /** Why a task does not run yet. */
 export interface WaitReason {
