@@ -12,7 +12,7 @@ export const API_KEY_SCOPES = [
 export const DEFAULT_SCOPES: readonly ApiKeyScope[] = ['TASKS_READ', 'TASKS_WRITE'];
 /** 0 stands for never. */
 export const EXPIRES_IN_DAYS = { initial: 30, max: 365, never: 0 } as const;
-export const MAX_RATE_LIMIT = 1_000_000_000;
+const MAX_RATE_LIMIT = 1_000_000_000;
 /** How long a key may go on beside the one that replaces it: seven days. */
 export const MAX_OVERLAP_MINUTES = 7 * 24 * 60;
 

@@ -7,7 +7,6 @@ import { PrimaryFinder } from './primary-finder.ts';
 import { connectionBy, straightTo } from './redis-connector.ts';
 
 export type LaneName = 'high' | 'low';
-export const LANE_NAMES: readonly LaneName[] = ['high', 'low'];
 
 /** One partition of a lane: the unit of leadership, of recording and of recovery. */
 export interface Shard {

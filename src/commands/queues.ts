@@ -38,7 +38,7 @@ const PURGE = `mutation ($name: String!, $reason: String) {
 export const queueState = ({ isPaused, isDraining }: QueueRow): string =>
   [isPaused ? 'paused' : '', isDraining ? 'draining' : ''].filter((word) => word !== '').join(', ');
 
-export const QUEUE_COLUMNS: readonly Column<QueueRow>[] = [
+const QUEUE_COLUMNS: readonly Column<QueueRow>[] = [
   { head: 'QUEUE', value: ({ name }) => name },
   { head: 'QUEUED', value: ({ counts }) => count(counts.queued), align: 'right' },
   { head: 'SCHEDULED', value: ({ counts }) => count(counts.scheduled), align: 'right' },
@@ -48,7 +48,7 @@ export const QUEUE_COLUMNS: readonly Column<QueueRow>[] = [
   { head: 'STATE', value: queueState, style: () => 'yellow' },
 ];
 
-export const WORKER_COLUMNS: readonly Column<WorkerRow>[] = [
+const WORKER_COLUMNS: readonly Column<WorkerRow>[] = [
   { head: 'WORKER', value: ({ id }) => id },
   { head: 'HOST', value: ({ host }) => host },
   { head: 'LANGUAGE', value: ({ language, version }) => `${language} ${version ?? ''}` },

@@ -2,7 +2,7 @@ import { directUrl, loadConfig } from '../config.ts';
 import { connect } from './connect.ts';
 
 /** Far more than an owner's events, a shard's terms or its epochs can have grown between a backup and the loss of what followed it. */
-export const FEED_JUMP = 10_000_000_000n;
+const FEED_JUMP = 10_000_000_000n;
 export const EPOCH_JUMP = 1_000_000_000n;
 
 /** How many of each were moved on. */

@@ -7,7 +7,7 @@ import { PasswordSchema, SignUpSchema, signUp } from '../accounts/sign-up.ts';
 import { builder } from './builder.ts';
 import { callerOf, notAuthenticated, requirePrincipal } from './context.ts';
 
-export const UserType = builder.prismaObject('User', {
+const UserType = builder.prismaObject('User', {
   description: 'Somebody with an account.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUIDv7.' }),

@@ -30,7 +30,7 @@ export type Write = (value: unknown) => string;
 /** Thrown inside of writers: this value takes an execution. */
 export const UNSURE = new Error('this takes an execution');
 
-export const unsure = (): never => {
+const unsure = (): never => {
   throw UNSURE;
 };
 

@@ -32,7 +32,7 @@ export interface Page<T> {
 }
 
 /** The cursor of a row in a connection: its id. */
-export const cursorOf = ({ id }: { id: string }): string => id;
+const cursorOf = ({ id }: { id: string }): string => id;
 
 /**
  * A page of rows, newest first. The place of a page is the id of its neighbour, not a count: it costs the same however far

@@ -11,7 +11,7 @@ import { MAX_PARENTS, type NewTask } from './new-task.ts';
 import { hasEnded } from './task-state.ts';
 
 /** Dependencies that are written in one transaction. */
-export const MAX_DEPENDENCIES = 20_000;
+const MAX_DEPENDENCIES = 20_000;
 
 /** @param field which of the request has them, for the error @throws TaskFlowError BAD_USER_INPUT */
 export const checkDependencyCount = (tasks: readonly NewTask[], field: string): void => {

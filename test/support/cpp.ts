@@ -5,7 +5,7 @@ import { spawnCommand, type TestProcess } from './processes.ts';
 
 const run = promisify(execFile);
 
-export const CPP_WORKER = fileURLToPath(new URL('../../workers/cpp/', import.meta.url));
+const CPP_WORKER = fileURLToPath(new URL('../../workers/cpp/', import.meta.url));
 
 /** How it is compiled: for use, or with AddressSanitizer or ThreadSanitizer, which end it at the first fault. */
 export type CppBuild = 'release' | 'asan' | 'tsan';

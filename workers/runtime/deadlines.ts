@@ -1,7 +1,7 @@
 import { type Attempt, AttemptTimeoutError } from './attempt.ts';
 
 /** How long a handler may take to end once it was told that its time is up; then it is given up. In ms. */
-export const TIMEOUT_GRACE_MS = 2_000;
+const TIMEOUT_GRACE_MS = 2_000;
 
 /**
  * Ends attempts that take longer than their task allows: their handlers are told to stop at the deadline, and given up after a

@@ -40,7 +40,7 @@ export const csvProfile = (filesDir: string): TaskDefinition =>
  * @param name what the result and errors call the file
  * @throws DoNotRetryError NOT_CSV, MALFORMED_CSV or TOO_MANY_COLUMNS; the signal's reason when it is aborted
  */
-export const profileCsv = async (path: string, name: string, signal: AbortSignal): Promise<CsvProfile> => {
+const profileCsv = async (path: string, name: string, signal: AbortSignal): Promise<CsvProfile> => {
   const source = createReadStream(path);
   const table = new TableProfile();
   const parser = parse({
