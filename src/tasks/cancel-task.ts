@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { cancel } from '../broker/calls.ts';
-import type { Broker } from '../broker/lanes.ts';
+import { BrokerNotReadyError } from '../broker/define-function.ts';
+import type { Broker, Shard } from '../broker/lanes.ts';
 import type { Database } from '../database/client.ts';
 import { badInput, TaskFlowError } from '../errors.ts';
 import type { Change } from '../realtime/change.ts';
@@ -21,7 +22,7 @@ export interface CancelServices {
 }
 
 const MAX_REASON_LENGTH = 1_000;
-/** A task may be on its way to Redis, or its end on the way to PostgreSQL: for so long the two are asked again. */
+/** A task may be on its way to Redis, or its end on the way to PostgreSQL, or Redis be rebuilt: for so long the two are asked again. */
 const TRIES = 20;
 const RETRY_MS = 250;
 /** How long the answer waits for the recorder. Later the task is cancelled all the same. */
@@ -74,12 +75,27 @@ const refuseEnded = ({ id, status }: TaskSummary): void => {
   if (hasEnded(status)) throw new TaskFlowError('CONFLICT', `The task ${id} has ended already: it is ${status}.`);
 };
 
+/** @returns the seq of the transition that it made; undefined where the shard does not have the task, or waits to be rebuilt */
+const askBroker = async (
+  shard: Shard,
+  deadlineMs: number,
+  item: { id: string; reason: string },
+): Promise<number | undefined> => {
+  try {
+    const [answer] = await cancel(shard, { deadlineMs }, [item]);
+    return answer?.seq;
+  } catch (error) {
+    if (error instanceof BrokerNotReadyError) return undefined;
+    throw error;
+  }
+};
+
 /** @returns the seq of the transition that the cancellation made */
 const cancelInBroker = async (services: CancelServices, task: TaskSummary, reason: string): Promise<number> => {
   const shard = services.broker.shardFor(task.priority, task.id);
   for (let i = 0; i < TRIES; i++) {
-    const [answer] = await cancel(shard, { deadlineMs: services.cancelGraceMs }, [{ id: task.id, reason }]);
-    if (answer?.seq !== undefined) return answer.seq;
+    const seq = await askBroker(shard, services.cancelGraceMs, { id: task.id, reason });
+    if (seq !== undefined) return seq;
     const now = await findTask(services.database, undefined, task.id, []);
     if (!now) throw new TaskFlowError('NOT_FOUND', `There is no task ${task.id}.`);
     refuseEnded(now);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { enqueue } from '../broker/calls.ts';
+import { BrokerStaleError } from '../broker/define-function.ts';
 import { encodeHead } from '../broker/event-stream.ts';
 import type { Broker, Lane, Shard } from '../broker/lanes.ts';
 import { enqueueFailed } from '../diagnostics.ts';
@@ -79,36 +80,57 @@ export const inChunks = <T extends Pick<Enqueueable, 'payload' | 'parents'>>(tas
   return chunks;
 };
 
+const toItem = (task: Enqueueable) => ({
+  id: task.id,
+  seq: task.seq ?? 1,
+  runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',
+  head: encodeHead(task),
+  payload: bodyOf(task),
+});
+
+interface Sent {
+  /** The epoch in which Redis took the first of what it took. */
+  epoch?: string | undefined;
+  /** What it did not take. */
+  left: Enqueueable[][];
+  /** Why: a BrokerStaleError only where that was the reason for all of it. */
+  failure?: unknown;
+}
+
+const send = async (shard: Shard, epoch: string, chunks: Enqueueable[][]): Promise<Sent> => {
+  const outcomes = await Promise.allSettled(chunks.map((chunk) => enqueue(shard, { epoch }, chunk.map(toItem))));
+  // All went through one connection: what the first call found is the oldest.
+  const taken = outcomes.find((outcome) => outcome.status === 'fulfilled')?.value;
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  const failure = failures.find((reason) => !(reason instanceof BrokerStaleError)) ?? failures[0];
+  return { epoch: taken, left: chunks.filter((_, i) => outcomes[i]?.status === 'rejected'), failure };
+};
+
 /**
  * Makes committed tasks claimable.
  *
+ * @param renew asked once for a batch whose epoch was not known (undefined), or is too old by what Redis said: for one with
+ *   which it may be enqueued all the same. Only what Redis has refused is sent again: the rest may have run by then
  * @returns the epoch in which Redis took them all; undefined where it did not: their outbox row stays and the reconciler does it
  */
 export const enqueueBatch = async (
   { shard, epoch, tasks }: ShardBatch,
+  renew: (refusal: BrokerStaleError | undefined) => Promise<string | undefined>,
   logger: Logger,
 ): Promise<string | undefined> => {
-  if (epoch === undefined) {
-    enqueueFailed.publish({ tasks: tasks.length });
-    return undefined;
+  const chunks = inChunks(tasks);
+  let sent: Sent = epoch === undefined ? { left: chunks } : await send(shard, epoch, chunks);
+  if (sent.left.length > 0 && (sent.failure === undefined || sent.failure instanceof BrokerStaleError)) {
+    const renewed = await renew(sent.failure);
+    if (renewed !== undefined) {
+      const again = await send(shard, renewed, sent.left);
+      sent = { ...again, epoch: sent.epoch ?? again.epoch };
+    }
   }
-  const calls: Promise<string>[] = [];
-  for (const chunk of inChunks(tasks)) {
-    const items = chunk.map((task) => ({
-      id: task.id,
-      seq: task.seq ?? 1,
-      runAt: task.status === 'SCHEDULED' ? (task.runAt?.getTime() ?? '') : '',
-      head: encodeHead(task),
-      payload: bodyOf(task),
-    }));
-    calls.push(enqueue(shard, { epoch }, items));
-  }
-  const outcomes = await Promise.allSettled(calls);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  // All went through one connection: what the first call found is the oldest.
-  if (!failed) return (outcomes[0] as PromiseFulfilledResult<string>).value;
+  if (sent.left.length === 0) return sent.epoch;
   enqueueFailed.publish({ tasks: tasks.length });
-  logger.warn({ err: failed.reason, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
+  if (sent.failure !== undefined)
+    logger.warn({ err: sent.failure, shard: shard.id, tasks: tasks.length }, 'could not enqueue; the reconciler will');
   return undefined;
 };
 

@@ -22,6 +22,7 @@ export class Epochs {
   readonly #broker: Broker;
   readonly #logger: Logger;
   readonly #timer: NodeJS.Timeout;
+  readonly #reads = new Map<string, Promise<void>>();
 
   /** @param refreshMs see `epochRefreshMs` */
   constructor(broker: Broker, refreshMs: number, logger: Logger) {
@@ -37,6 +38,26 @@ export class Epochs {
 
   async refresh(): Promise<void> {
     await Promise.all(this.#broker.shards.map((shard) => this.#read(shard)));
+  }
+
+  /** What the shard said when it refused an older one: whoever writes from now on knows it. */
+  learn(shard: Shard, epoch: string): void {
+    this.#epochs.set(shard.id, epoch);
+  }
+
+  /**
+   * Reads a shard's epoch now. Who asks while that is under way gets the same answer.
+   *
+   * @returns undefined while it has none, or cannot be reached
+   */
+  async readNow(shard: Shard): Promise<string | undefined> {
+    let reading = this.#reads.get(shard.id);
+    if (!reading) {
+      reading = this.#read(shard).finally(() => this.#reads.delete(shard.id));
+      this.#reads.set(shard.id, reading);
+    }
+    await reading;
+    return this.#epochs.get(shard.id);
   }
 
   close(): void {

@@ -156,6 +156,18 @@ export const deleteOutbox = async (session: DatabaseSession, done: readonly Done
     WHERE o.id = d.id AND NOT EXISTS (SELECT FROM shards s WHERE s.id = o.shard_id AND s.epoch > d.epoch + 1)`;
 };
 
+/**
+ * The newest epoch of an outbox row's shard, if it began before the row's transaction did: then nobody else enqueues the row's
+ * tasks while Redis takes those of this epoch (docs/decisions/reconciling.md).
+ *
+ * @returns undefined where the epoch is younger, or the row is gone
+ */
+export const findEpochOf = async (session: DatabaseSession, outboxId: string): Promise<string | undefined> => {
+  const [row] = await session.$queryRaw<{ epoch: bigint }[]>`
+    SELECT s.epoch FROM outbox o JOIN shards s ON s.id = o.shard_id WHERE o.id = ${outboxId}::uuid AND o.created_at >= s.epoch_at`;
+  return row && String(row.epoch);
+};
+
 interface ChangeRow {
   owner_id: string;
   position: bigint;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import type { BrokerStaleError } from '../broker/define-function.ts';
 import { endedParentsChannel } from '../broker/keys.ts';
-import type { Broker } from '../broker/lanes.ts';
+import type { Broker, Shard } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
 import { isDatabaseOutage } from '../database/outage.ts';
 import { tasksWritten, transitionsWritten } from '../diagnostics.ts';
@@ -19,7 +20,7 @@ import {
 import type { Epochs, KnownEpochs } from './epochs.ts';
 import type { NewTask } from './new-task.ts';
 import { appendMoves } from './requeue-store.ts';
-import { type DoneOutboxRow, deleteOutbox, insertTasks, placesByOwner } from './task-store.ts';
+import { type DoneOutboxRow, deleteOutbox, findEpochOf, insertTasks, placesByOwner } from './task-store.ts';
 
 /** Tasks in one statement; larger groups of one caller stay whole. Batches beyond about 500 gain nothing more. */
 const MAX_BATCH = 1_000;
@@ -223,7 +224,8 @@ export class TaskWriter {
     // Announced first, on the same connection: no worker can be faster than this message.
     const announced = announceTasks(this.#broker, changes, this.#logger);
     const enqueued = batches.map(async (batch, i) => {
-      const epoch = await enqueueBatch(batch, this.#logger);
+      const renew = (refusal?: BrokerStaleError) => this.#renew(batch.shard, outboxIds[i]?.[0], refusal);
+      const epoch = await enqueueBatch(batch, renew, this.#logger);
       if (epoch !== undefined) for (const id of outboxIds[i] ?? []) this.#doneOutbox.push({ id, epoch });
     });
     const all: Promise<void> = Promise.all([announced, ...enqueued]).then(() => {
@@ -231,6 +233,27 @@ export class TaskWriter {
       this.#outboxTimer ??= setTimeout(() => void this.#deleteDoneOutbox(), OUTBOX_INTERVAL_MS).unref();
     });
     this.#enqueues.add(all);
+  }
+
+  /**
+   * An epoch with which Redis may be given a batch that it refused, or that was written while none was known: a shard that is
+   * rebuilt jumps to an epoch that nobody knows yet. One row of a batch speaks for all, since they share a transaction.
+   */
+  async #renew(
+    shard: Shard,
+    outboxId: string | undefined,
+    refusal: BrokerStaleError | undefined,
+  ): Promise<string | undefined> {
+    if (refusal) this.#epochs.learn(shard, refusal.epoch);
+    // Without one in Redis the shard waits to be rebuilt, and PostgreSQL is spared the question.
+    else if ((await this.#epochs.readNow(shard)) === undefined) return undefined;
+    if (outboxId === undefined) return undefined;
+    try {
+      return await findEpochOf(this.#database, outboxId);
+    } catch (error) {
+      this.#logger.debug({ err: error, shard: shard.id }, 'could not ask for the epoch; the reconciler will enqueue');
+      return undefined;
+    }
   }
 
   async #deleteDoneOutbox(): Promise<void> {

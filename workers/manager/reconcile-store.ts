@@ -66,33 +66,27 @@ export const beginEpoch = async (
   return row?.epoch;
 };
 
-/** Outbox rows of a shard whose submitter must have been done long ago. */
-export const findForgotten = async (
-  database: Database,
-  shardId: string,
-  olderThanMs: number,
-): Promise<OutboxEntry[]> => {
-  const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string; seq: number }[]>`
-    SELECT id, min_id, max_id, seq FROM outbox
-    WHERE shard_id = ${shardId} AND created_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1_000}::float8)
-    ORDER BY created_at LIMIT 1000`;
-  return rows.map((row) => ({ id: row.id, minId: row.min_id, maxId: row.max_id, seq: row.seq }));
+/** Are there outbox rows of a shard whose submitter must have been done long ago? */
+export const hasForgotten = async (database: Database, shardId: string, olderThanMs: number): Promise<boolean> => {
+  const [row] = await database.$queryRaw<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM outbox WHERE shard_id = ${shardId} AND ${isOlderThan(olderThanMs)}) AS found`;
+  return row?.found === true;
 };
 
+const isOlderThan = (ms: number): Prisma.Sql =>
+  Prisma.sql`created_at < clock_timestamp() - make_interval(secs => ${ms / 1_000}::float8)`;
+
 /**
- * Of these outbox rows, those whose submitters may no longer enqueue: written before the epoch before this one began, so
+ * The oldest thousand of these rows whose submitters may no longer enqueue: written before the epoch before this one began, so
  * that the epoch which their submitters knew is too old by now.
  */
-export const shutOut = async (
-  database: Database,
-  shardId: string,
-  rows: readonly OutboxEntry[],
-): Promise<OutboxEntry[]> => {
-  const allowed = await database.$queryRaw<{ id: string }[]>`
-    SELECT o.id FROM outbox o JOIN shards s ON s.id = o.shard_id
-    WHERE s.id = ${shardId} AND o.id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND o.created_at < s.previous_epoch_at - interval '2 ms'`;
-  const ids = new Set(allowed.map(({ id }) => id));
-  return rows.filter(({ id }) => ids.has(id));
+export const findShutOut = async (database: Database, shardId: string, olderThanMs: number): Promise<OutboxEntry[]> => {
+  const rows = await database.$queryRaw<{ id: string; min_id: string; max_id: string; seq: number }[]>`
+    SELECT id, min_id, max_id, seq FROM outbox
+    WHERE shard_id = ${shardId} AND ${isOlderThan(olderThanMs)}
+      AND created_at < (SELECT previous_epoch_at - interval '2 ms' FROM shards WHERE id = ${shardId})
+    ORDER BY created_at LIMIT 1000`;
+  return rows.map((row) => ({ id: row.id, minId: row.min_id, maxId: row.max_id, seq: row.seq }));
 };
 
 /**

@@ -9,15 +9,16 @@ import type { Database } from '../../src/database/client.ts';
 import { findPausedQueues } from '../../src/queues/queue-store.ts';
 import { sleep } from '../../src/sleep.ts';
 import { bodyOf, inChunks } from '../../src/tasks/enqueue-tasks.ts';
+import { epochRefreshMs } from '../../src/tasks/epochs.ts';
 import {
   beginEpoch,
   deleteOutboxRows,
-  findForgotten,
+  findShutOut,
   findUntouched,
+  hasForgotten,
   loadUntouched,
   type OutboxEntry,
   readEpoch,
-  shutOut,
   type UnfinishedTask,
   unfinishedTasks,
 } from './reconcile-store.ts';
@@ -27,6 +28,8 @@ import type { Recorder } from './recorder.ts';
 /** Tasks in one call: a larger one would block Redis for everybody else for too long. */
 const CHUNK = 500;
 const SCAN_COUNT = 1_000;
+/** For how long forgotten submissions are looked for more often after a rebuilding: longer than most transactions, in ms. */
+const SETTLING_MS = 20_000;
 
 /**
  * Is Redis' epoch one that this PostgreSQL has given out? One that is ahead was given out by a PostgreSQL that was lost since, one
@@ -108,32 +111,50 @@ export class Reconciler {
     this.#logger.info({ restored }, 'rebuilt the shard');
   }
 
-  /** Looks for forgotten submissions every so often, until the signal aborts. */
-  async run(intervalMs: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Looks for forgotten submissions every so often, until the signal aborts.
+   *
+   * @param afterRebuild look more often at first: those who were about to commit when the shard was rebuilt, and whom it has
+   *   shut out, left tasks that nobody else enqueues
+   */
+  async run(intervalMs: number, signal: AbortSignal, { afterRebuild = false } = {}): Promise<void> {
+    // No more often than that: submitters read the epoch twice meanwhile, and each pass that finds something begins one.
+    const soonMs = 2 * epochRefreshMs(intervalMs);
+    const soonUntil = afterRebuild ? performance.now() + SETTLING_MS : 0;
     while (!signal.aborted) {
+      const waitMs = performance.now() < soonUntil ? soonMs : intervalMs;
       try {
-        await this.runOnce(intervalMs, signal);
+        await this.runOnce(waitMs, signal);
       } catch (error) {
         if (error instanceof TermOverError) throw error;
         if (!signal.aborted) this.#logger.warn({ err: error }, 'could not reconcile; will try again');
       }
-      await sleep(intervalMs, signal);
+      await sleep(waitMs, signal);
     }
   }
 
   /**
    * Enqueues what was committed longer than `olderThanMs` ago and never reached Redis. It takes two calls, since each
-   * begins an epoch and a submitter is shut out after two.
+   * begins an epoch and a submitter is shut out after two; one, where the epoch before began with a rebuilding.
    *
    * @returns how many tasks were enqueued
    */
   async runOnce(olderThanMs: number, signal: AbortSignal): Promise<number> {
     await this.#syncPausedQueues();
-    const forgotten = await findForgotten(this.#database, this.#shard.id, olderThanMs);
-    if (forgotten.length === 0) return 0;
+    if (!(await hasForgotten(this.#database, this.#shard.id, olderThanMs))) return 0;
     const epoch = await this.#beginEpoch(1, 'ready', await readRunId(this.#shard.redis));
-    const rows = await shutOut(this.#database, this.#shard.id, forgotten);
-    if (rows.length === 0) return 0;
+    let restored = 0;
+    for (;;) {
+      const rows = await findShutOut(this.#database, this.#shard.id, olderThanMs);
+      if (rows.length === 0) break;
+      restored += await this.#putBack(String(epoch), rows, signal);
+    }
+    if (restored > 0) this.#logger.warn({ restored }, 'enqueued tasks whose submitter could not');
+    return restored;
+  }
+
+  /** Enqueues those tasks of shut-out batches that never moved and that Redis does not have, and forgets the batches. */
+  async #putBack(epoch: string, rows: readonly OutboxEntry[], signal: AbortSignal): Promise<number> {
     const absent = await this.#absent(rows);
     // What ended before now is in the stream, or recorded: once the stream is recorded up to here, it is known.
     const [last] = await this.#shard.redis.xrevrange(eventsKey(this.#shard.tag), '+', '-', 'COUNT', 1);
@@ -141,13 +162,10 @@ export class Reconciler {
     signal.throwIfAborted();
     let restored = 0;
     for (let start = 0; start < absent.length; start += CHUNK) {
-      restored += await this.#restore(
-        String(epoch),
-        await loadUntouched(this.#database, absent.slice(start, start + CHUNK)),
-      );
+      const chunk = await loadUntouched(this.#database, absent.slice(start, start + CHUNK));
+      restored += await this.#restore(epoch, chunk);
     }
     await deleteOutboxRows(this.#database, rows);
-    if (restored > 0) this.#logger.warn({ restored }, 'enqueued tasks whose submitter could not');
     return restored;
   }
 

@@ -52,7 +52,7 @@ export const manageShard = async (services: ShardServices, shard: Shard, signal:
     const isLost = await reconciler.begin(either);
     const reconcile = async (): Promise<void> => {
       if (isLost) await reconciler.rebuild(either);
-      await reconciler.run(config.RECONCILE_INTERVAL_MS, either);
+      await reconciler.run(config.RECONCILE_INTERVAL_MS, either, { afterRebuild: isLost });
     };
     await Promise.all([
       part(recorder.run(either)),
