@@ -9,6 +9,14 @@ interface OutboxRow {
   epoch: number;
 }
 
+/** A batch on its way from a submitter to Redis, with the epoch that was known before it was written. */
+interface HandOver {
+  lane: LaneName;
+  tasks: readonly ModelTask[];
+  rows: readonly OutboxRow[];
+  known: number | undefined;
+}
+
 interface ModelShard {
   epoch: number;
   /** The epoch that submitters know; undefined where they found none. */
@@ -39,15 +47,24 @@ export class Model {
   /** As PostgreSQL has it. */
   readonly paused = new Set<string>();
   outbox: OutboxRow[] = [];
+  /** Of each submitter that has stopped after its commit, what it has not told Redis. */
+  readonly stalled: HandOver[][] = [];
 
   tasksOf(lane: LaneName): ModelTask[] {
     return this.tasks.filter((task) => task.lane === lane);
   }
 
-  /** @param isHandedOver whether the submitter lives long enough to tell Redis */
+  /** @param isHandedOver whether the submitter tells Redis at once, or stops after its commit */
   submit(tasks: readonly ModelTask[], isHandedOver: boolean): void {
     this.tasks.push(...tasks);
-    this.#handOver(tasks, isHandedOver);
+    const batches = this.#write(tasks, (batch) => [batch]);
+    if (isHandedOver) for (const batch of batches) this.#handOver(batch);
+    else this.stalled.push(batches);
+  }
+
+  /** A submitter that had stopped goes on. */
+  resume(index: number): void {
+    for (const batch of this.stalled.splice(index, 1).flat()) this.#handOver(batch);
   }
 
   /** The tasks that a claim may give, best first; between lines of one priority the order is open. */
@@ -157,7 +174,7 @@ export class Model {
       task.move('QUEUED', '', { reason: 'RETRIED' }, 0);
       task.recorded = task.seq;
     }
-    this.#handOver(tasks, true, (batch) => batch.map((task) => [task]));
+    for (const batch of this.#write(tasks, (each) => each.map((task) => [task]))) this.#handOver(batch);
   }
 
   refreshEpochs(): void {
@@ -214,20 +231,33 @@ export class Model {
     if (!task.hasEnded) this.#enterLine(task, 'back');
   }
 
-  /** @param rowsOf a batch's outbox rows. Default: one for all its tasks */
-  #handOver(
-    tasks: readonly ModelTask[],
-    isHandedOver: boolean,
-    rowsOf: (batch: ModelTask[]) => ModelTask[][] = (batch) => [batch],
-  ): void {
-    for (const lane of LANES) {
+  /** @param rowsOf a batch's outbox rows */
+  #write(tasks: readonly ModelTask[], rowsOf: (batch: ModelTask[]) => ModelTask[][]): HandOver[] {
+    return LANES.flatMap((lane) => {
       const batch = tasks.filter((task) => task.lane === lane);
-      const { lost, known, epoch } = this.shards[lane];
-      const isTaken = isHandedOver && !lost && known !== undefined && known >= epoch - 1;
-      if (batch.length === 0) continue;
-      if (isTaken) for (const task of batch) this.#enter(task);
-      else this.outbox.push(...rowsOf(batch).map((row) => ({ lane, tasks: row, seq: row[0]?.seq ?? 1, epoch })));
+      if (batch.length === 0) return [];
+      const { known, epoch } = this.shards[lane];
+      const rows = rowsOf(batch).map((row) => ({ lane, tasks: row, seq: row[0]?.seq ?? 1, epoch }));
+      this.outbox.push(...rows);
+      return { lane, tasks: batch, rows, known };
+    });
+  }
+
+  /** Redis takes what was written in its epoch, and of what was written before, where the epoch before was known. */
+  #handOver({ lane, tasks, rows, known }: HandOver): void {
+    const shard = this.shards[lane];
+    if (shard.lost) return;
+    const isFresh = known !== undefined && known >= shard.epoch - 1;
+    // Who is refused, or knew none, learns it.
+    if (!isFresh) shard.known = shard.epoch;
+    const isOfThisEpoch = rows[0]?.epoch === shard.epoch && this.outbox.includes(rows[0]);
+    if (!isFresh && !isOfThisEpoch) return;
+    for (const task of tasks) {
+      if (task.isLive) continue;
+      if (task.hasEnded) throw new Error(`${task.id} has ended and would be put back`);
+      this.#enter(task);
     }
+    this.outbox = this.outbox.filter((row) => !rows.includes(row));
   }
 
   #enter(task: ModelTask): void {

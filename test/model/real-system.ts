@@ -23,6 +23,7 @@ export class RealSystem implements AsyncDisposable {
   #factory: Factory;
   #ownerId = '';
   readonly #terms = new Map<LaneName, TestTerm>();
+  #stalled: (() => void)[] = [];
 
   static async start(): Promise<RealSystem> {
     const redis = await startPrivateRedis({ appendonly: 'no' });
@@ -43,6 +44,7 @@ export class RealSystem implements AsyncDisposable {
     await database.$executeRaw`
       TRUNCATE tasks, task_events, dead_letters, outbox, owner_feeds, queue_minutes, queues, shards`;
     this.#factory = new Factory(this.app);
+    this.#stalled = [];
     await this.#factory.openShards();
     this.#ownerId = await this.#factory.owner();
     for (const lane of LANES) await this.lead(lane);
@@ -66,8 +68,15 @@ export class RealSystem implements AsyncDisposable {
     const { writer } = this.#factory;
     const { afterCommit } = await writer.writeWithin(this.app.database, tasks, writer.knownEpochs());
     if (isHandedOver) afterCommit();
+    else this.#stalled.push(afterCommit);
     await writer.close();
     return tasks.map(({ id }) => id);
+  }
+
+  /** A submitter that had stopped goes on. */
+  async resume(index: number): Promise<void> {
+    for (const afterCommit of this.#stalled.splice(index, 1)) afterCommit();
+    await this.#factory.writer.close();
   }
 
   /** @returns the ids of those that were put back, in order */

@@ -12,12 +12,13 @@ import {
   refreshEpochs,
 } from './manager-steps.ts';
 import type { Step } from './step.ts';
-import { cancelTasks, pauseQueue, purgeQueue, retry, submit } from './user-steps.ts';
+import { cancelTasks, pauseQueue, purgeQueue, resume, retry, submit } from './user-steps.ts';
 import { claimTasks, completeTasks, extendThem, failTasks, releaseTasks } from './worker-steps.ts';
 
 /** How often each comes up, against the others. */
 const WEIGHTS: readonly [number, fc.Arbitrary<Step>][] = [
   [6, submit],
+  [3, resume],
   [8, claimTasks],
   [3, completeTasks],
   [4, failTasks],

@@ -16,7 +16,7 @@ const spec: fc.Arbitrary<TaskSpec> = fc.record({
 });
 export const submit = fc.tuple(fc.array(spec, { minLength: 1, maxLength: 4 }), fc.nat(9)).map(([specs, luck]) => {
   const isHandedOver = luck < 8;
-  return step(`submit(${JSON.stringify(specs)}${isHandedOver ? '' : ', and die'})`, async (model, real) => {
+  return step(`submit(${JSON.stringify(specs)}${isHandedOver ? '' : ', and stop'})`, async (model, real) => {
     const ids = await real.submit(specs, isHandedOver);
     model.submit(
       ids.map((id, i) => new ModelTask(id, specs[i] as TaskSpec)),
@@ -24,6 +24,19 @@ export const submit = fc.tuple(fc.array(spec, { minLength: 1, maxLength: 4 }), f
     );
   });
 });
+
+/** A submitter that stopped between its commit and Redis goes on. Those that never do have died. */
+export const resume = fc.nat(5).map((pick) =>
+  step(
+    `resume(${pick})`,
+    async (model, real) => {
+      const index = pick % model.stalled.length;
+      await real.resume(index);
+      model.resume(index);
+    },
+    ({ stalled }) => stalled.length > 0,
+  ),
+);
 
 export const cancelTasks = picks.map((chosen) =>
   step(
