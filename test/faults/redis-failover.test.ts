@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { completeMore, epochOf, keepSubmitting } from '../support/keep-submitting.ts';
 import { clusterEnv } from '../support/own-redis.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startSentinelRedis } from '../support/redis-sentinel.ts';
@@ -25,40 +26,11 @@ const startCluster = async (): Promise<Replicated> => {
   };
 };
 
-/** Submits without a pause until it is ended, in small portions. */
-const keepSubmitting = (system: System) => {
-  let [accepted, isEnded] = [0, false];
-  const submitting = (async () => {
-    for (let i = 0; !isEnded; i++) {
-      const priority = i % 3 === 0 ? 'HIGH' : 'NORMAL';
-      accepted += (await system.submit(20, i % 2 === 0 ? 'echo' : 'sleep', { ms: 20 }, { priority })).length;
-    }
-  })();
-  return {
-    accepted: () => accepted,
-    end: async (): Promise<number> => {
-      isEnded = true;
-      await submitting;
-      return accepted;
-    },
-  };
-};
-
-/** The lowest epoch of a shard changes by two when it is rebuilt. */
-const epochOf = async ({ app }: System): Promise<number> =>
-  Number((await app.database.shard.findUniqueOrThrow({ where: { id: 'low:0' } })).epoch);
-
 /** How a primary fails, and is put right again once its replica has taken over. */
 interface Failure {
   fail(system: System, primary: PrivateServer, replica: PrivateServer): Promise<unknown>;
   heal(primary: PrivateServer): Promise<void>;
 }
-
-const completed = async (system: System): Promise<number> => (await system.countByStatus()).COMPLETED ?? 0;
-const completeMore = async (system: System, count: number): Promise<void> => {
-  const before = await completed(system);
-  await waitFor(async () => (await completed(system)) > before + count, { what: 'it goes on', timeoutMs: 30_000 });
-};
 
 const FAILURES: [string, Failure][] = [
   [

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { primariesFail } from '../support/failovers.ts';
-import { loseEverything, serversOf, startOwnRedis } from '../support/own-redis.ts';
+import { completeMore, epochOf, keepSubmitting } from '../support/keep-submitting.ts';
+import { loseEverything, type OwnRedis, serversOf, startOwnRedis } from '../support/own-redis.ts';
 import { waitFor } from '../support/setup.ts';
-import { startSystem } from '../support/system.ts';
+import { type System, startSystem } from '../support/system.ts';
 
 describe('Redis loses everything', () => {
   test('every task still ends, each recorded once, while 2,000 wait and run', { timeout: 120_000 }, async () => {
@@ -22,6 +23,34 @@ describe('Redis loses everything', () => {
     expect(await system.settle()).toEqual([]);
     expect(await system.countByStatus()).toEqual({ COMPLETED: 2_000 });
   });
+});
+
+describe('a shard is rebuilt while tasks are submitted without a pause', () => {
+  const faults = [
+    ['Redis loses everything', (system: System, _redis: OwnRedis) => loseEverything(system.app.broker)],
+    ['Redis is killed and started again', (_system: System, redis: OwnRedis) => redis.kill().then(() => redis.start())],
+  ] as const;
+  test.each(faults)(
+    '%s: every task ends, though forgotten ones are looked for every ten minutes',
+    async (_name, fail) => {
+      await using redis = await startOwnRedis();
+      await using system = await startSystem({ redis, settings: { RECONCILE_INTERVAL_MS: '600000' } });
+      await system.start('manager');
+      await system.start('worker');
+      const submitting = keepSubmitting(system);
+      await completeMore(system, 200);
+      for (let round = 0; round < 3; round++) {
+        const epoch = await epochOf(system);
+        await fail(system, redis);
+        await waitFor(async () => (await epochOf(system)) >= epoch + 2, { what: 'the shard is rebuilt' });
+        await completeMore(system, 200);
+      }
+      const accepted = await submitting.end();
+      expect(await system.settle()).toEqual([]);
+      expect(await system.countByStatus()).toEqual({ COMPLETED: accepted });
+    },
+    180_000,
+  );
 });
 
 describe('Redis is down for ten seconds', () => {
