@@ -17,7 +17,7 @@ export interface IsolationOptions {
   threads?: number | undefined;
   /** Heap of one thread, in MB: one that needs more is ended, and its attempt fails. Default: 512. */
   threadMemoryMb?: number | undefined;
-  deadlines: Deadlines;
+  deadlines: Pick<Deadlines, 'watch' | 'forget'>;
   side: SideReporter;
   logger: Logger;
 }
@@ -61,6 +61,7 @@ export class Isolation {
     } finally {
       leash.release();
       port.close();
+      this.#options.deadlines.forget(attempt);
     }
   }
 

@@ -1,32 +1,15 @@
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Claim } from '../../../src/broker/calls.ts';
-import type { Shard } from '../../../src/broker/lanes.ts';
-import { Attempt, WorkerStoppingError } from '../../../workers/runtime/attempt.ts';
+import { type Attempt, WorkerStoppingError } from '../../../workers/runtime/attempt.ts';
 import { Deadlines } from '../../../workers/runtime/deadlines.ts';
 import { DoNotRetryError, defineTask, RetryAfterError } from '../../../workers/runtime/define-task.ts';
 import { encode, execute, load, run, validate } from '../../../workers/runtime/executor.ts';
 import { outcomeOfError, toFailure } from '../../../workers/runtime/outcome.ts';
 import type { Report } from '../../../workers/runtime/reporter.ts';
 import { SideReporter } from '../../../workers/runtime/side-reporter.ts';
+import { attemptOf, claimOf } from '../../support/attempts.ts';
 
-const claimOf = (more: Partial<Claim> = {}): Claim => ({
-  id: 'task-1',
-  token: '1.2',
-  attempt: 1,
-  maxAttempts: 3,
-  timeoutMs: undefined,
-  ownerId: 'owner',
-  queue: 'default',
-  type: 'work',
-  payload: '{"n":1}',
-  parents: '',
-  ...more,
-});
-// The steps of the executor only pass it on.
-const shard = {} as Shard;
-const attemptOf = (more: Partial<Claim> = {}): Attempt => new Attempt(claimOf(more), shard);
 const work = defineTask({
   type: 'work',
   payload: z.object({ n: z.number().max(9), unit: z.string().default('ms') }),

@@ -1,8 +1,13 @@
 import pino from 'pino';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { cancel, reap } from '../../../src/broker/calls.ts';
 import { eventsKey } from '../../../src/broker/keys.ts';
+import type { Attempt } from '../../../workers/runtime/attempt.ts';
 import { defineTask } from '../../../workers/runtime/define-task.ts';
+import { Isolation, type IsolationOptions } from '../../../workers/runtime/isolation.ts';
+import { SideReporter } from '../../../workers/runtime/side-reporter.ts';
+import { attemptOf } from '../../support/attempts.ts';
+import { silent } from '../../support/factory.ts';
 import { waitFor } from '../../support/setup.ts';
 import { setupWorkers, type WorkerApp } from '../runtime/worker-setup.ts';
 import { broken, describe as describeContext, obedient, spin } from './tasks/isolated.ts';
@@ -138,6 +143,23 @@ describe('an isolated task', () => {
     await isUnderWay(app, id);
     await worker.stop({ graceMs: 0 });
     expect((await app.history(id)).at(-1)).toMatch(/^QUEUED/);
+  });
+
+  test.each(['"fine"', '"throw"', '"exit"'])('is watched no longer than it runs (%s)', async (payload) => {
+    const watched = new Set<Attempt>();
+    let count = 0;
+    const deadlines: IsolationOptions['deadlines'] = {
+      watch: (attempt) => {
+        count++;
+        watched.add(attempt);
+      },
+      forget: (attempt) => void watched.delete(attempt),
+    };
+    const isolation = new Isolation({ threads: 1, deadlines, side: new SideReporter(silent), logger: silent });
+    onTestFinished(() => isolation.close());
+    await isolation.run(attemptOf({ type: 'broken', payload, timeoutMs: 3_600_000 }), broken).catch(() => undefined);
+    expect(count).toBe(1);
+    expect([...watched]).toEqual([]);
   });
 
   test('needs a module that a thread can load', async () => {
