@@ -34,127 +34,129 @@ const NODE_TIMEOUT_MS = 1_000;
 
 type Range = [from: number, to: number, ...primaryThenReplicas: [host: string, port: number, id: string][]];
 
-export const startRedisCluster = async ({
-  settings = {},
-  password,
-  tls,
-}: RedisClusterOptions = {}): Promise<RedisCluster> => {
-  const login = password === undefined ? '' : `:${password}@`;
-  const startNode = async (busPort: number) => {
-    const more = {
-      'cluster-enabled': 'yes',
-      'cluster-port': String(busPort),
-      'cluster-node-timeout': String(NODE_TIMEOUT_MS),
-    };
-    // A replica that lags little takes over without a wait; one that starts late has the data soon.
-    const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
-    const locked = password === undefined ? {} : { requirepass: password, masterauth: password };
-    const tlsPort = await freePort();
-    const secure = tls
-      ? { ...tlsSettings(tls), 'tls-port': String(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' }
-      : {};
-    const server = await startPrivateRedis({ ...more, ...quick, ...locked, ...secure, ...settings });
-    return { server, busPort, clientPort: tls ? tlsPort : server.port };
-  };
+/** A node with the port by which nodes talk to each other, and the one that its clients are told. */
+interface ClusterNode {
+  server: PrivateServer;
+  busPort: number;
+  clientPort: number;
+}
+
+export const startRedisCluster = async (options: RedisClusterOptions = {}): Promise<RedisCluster> => {
+  const { password, tls } = options;
   // All ports of a node are chosen anew where somebody else was faster with one of them.
   const nodes = await Promise.all(
-    Array.from({ length: PRIMARIES + REPLICAS }, () => onPort(undefined, (busPort) => startNode(busPort))),
+    Array.from({ length: PRIMARIES + REPLICAS }, () => onPort(undefined, (busPort) => startNode(busPort, options))),
   );
   const servers = nodes.map(({ server }) => server);
-  const connect = ({ port }: PrivateServer): Redis => new Redis(`redis://${login}127.0.0.1:${port}`);
-  const clients = servers.map(connect);
-  try {
-    const [first, ...others] = clients as [Redis, ...Redis[]];
-    await Promise.all(
-      clients.slice(0, PRIMARIES).map((client, i) => {
-        const bound = (n: number): number => Math.floor((n * SLOTS) / PRIMARIES);
-        return client.call('CLUSTER', 'ADDSLOTSRANGE', bound(i), bound(i + 1) - 1);
-      }),
-    );
-    await Promise.all(clients.map((client, i) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)));
-    for (const i of others.keys()) {
-      const { clientPort, busPort } = nodes[i + 1] as (typeof nodes)[number];
-      await first.call('CLUSTER', 'MEET', '127.0.0.1', clientPort, busPort);
+  const login = password === undefined ? '' : `:${password}@`;
+  const urlOf = ({ port }: PrivateServer): string => `redis://${login}127.0.0.1:${port}`;
+  const withAll = async (work: (clients: Redis[]) => Promise<void>): Promise<void> => {
+    const clients = servers.map((server) => new Redis(urlOf(server)));
+    try {
+      await work(clients);
+    } finally {
+      for (const client of clients) client.disconnect();
     }
-    const ids = await Promise.all(clients.map((client) => client.call('CLUSTER', 'MYID') as Promise<string>));
-    for (const [i, client] of clients.slice(PRIMARIES).entries()) {
-      await waitFor(() => client.call('CLUSTER', 'REPLICATE', ids[i] as string).catch(() => undefined), {
-        what: 'the replica knows its primary',
-      });
-    }
-    await allHealthy(clients);
-  } finally {
-    for (const client of clients) client.disconnect();
-  }
-  const withAny = async <T>(ask: (client: Redis) => Promise<T>): Promise<T> => {
-    for (const server of servers) {
-      const client = new Redis(`redis://${login}127.0.0.1:${server.port}`, {
-        retryStrategy: null,
-        commandTimeout: 500,
-      });
-      client.on('error', () => {});
-      try {
-        return await ask(client);
-      } catch {
-        // The next one may be up.
-      } finally {
-        client.disconnect();
-      }
-    }
-    throw new Error('no node of the cluster answers');
   };
+  await withAll((clients) => join(nodes, clients));
   return {
     url: `redis${tls ? 's' : ''}+cluster://${login}${nodes.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(',')}`,
     nodes: servers,
     nodesOf: (key) =>
-      withAny(async (client) => {
+      withAny(servers.map(urlOf), async (client) => {
         const slot = (await client.call('CLUSTER', 'KEYSLOT', key)) as number;
         const ranges = (await client.call('CLUSTER', 'SLOTS')) as Range[];
-        const [, , ...nodes] = ranges.find(([from, to]) => from <= slot && slot <= to) as Range;
-        const [primary, replica] = nodes.map(([, port]) => servers.find((server) => server.port === port));
+        const [, , ...holders] = ranges.find(([from, to]) => from <= slot && slot <= to) as Range;
+        const [primary, replica] = holders.map(([, port]) => servers.find((server) => server.port === port));
         return [primary, replica] as [PrivateServer, PrivateServer];
       }),
-    moveSlotOf: (key) => moveSlot(servers.map(connect), key),
-    healthy: async () => {
-      const again = servers.map(connect);
-      try {
-        await allHealthy(again);
-      } finally {
-        for (const client of again) client.disconnect();
-      }
-    },
+    moveSlotOf: (key) => withAll((clients) => moveSlot(clients, key)),
+    healthy: () => withAll(allHealthy),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
     },
   };
 };
 
-const moveSlot = async (clients: readonly Redis[], key: string): Promise<void> => {
-  try {
-    const nodes = await Promise.all(
-      clients.map(async (client) => ({
-        client,
-        id: (await client.call('CLUSTER', 'MYID')) as string,
-        isPrimary: (await client.info('replication')).includes('role:master'),
-        slots: (await client.call('CLUSTER', 'SLOTS')) as Range[],
-      })),
-    );
-    const slot = (await nodes[0]?.client.call('CLUSTER', 'KEYSLOT', key)) as number;
-    const holder = nodes[0]?.slots.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[2];
-    const source = nodes.find(({ id }) => id === holder) as (typeof nodes)[number];
-    const target = nodes.find((node) => node.isPrimary && node !== source) as (typeof nodes)[number];
-    await target.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.id);
-    await source.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id);
-    const { host = '', port = 0 } = target.client.options;
-    for (;;) {
-      const keys = (await source.client.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
-      if (keys.length === 0) break;
-      await source.client.call('MIGRATE', host, port, '', 0, 5_000, 'KEYS', ...keys);
-    }
-    for (const { client } of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
-  } finally {
-    for (const client of clients) client.disconnect();
+const startNode = async (
+  busPort: number,
+  { settings = {}, password, tls }: RedisClusterOptions,
+): Promise<ClusterNode> => {
+  const clustered = {
+    'cluster-enabled': 'yes',
+    'cluster-port': String(busPort),
+    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+  };
+  // A replica that lags little takes over without a wait; one that starts late has the data soon.
+  const quick = { 'shutdown-timeout': '0', 'repl-diskless-sync-delay': '0', 'repl-ping-replica-period': '1' };
+  const locked = password === undefined ? {} : { requirepass: password, masterauth: password };
+  const tlsPort = await freePort();
+  const secure = tls
+    ? { ...tlsSettings(tls), 'tls-port': String(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' }
+    : {};
+  const server = await startPrivateRedis({ ...clustered, ...quick, ...locked, ...secure, ...settings });
+  return { server, busPort, clientPort: tls ? tlsPort : server.port };
+};
+
+/** Makes a cluster of the nodes: the first three get the slots, the others are their replicas. */
+const join = async (nodes: readonly ClusterNode[], clients: readonly Redis[]): Promise<void> => {
+  await Promise.all(
+    clients.slice(0, PRIMARIES).map((client, i) => {
+      const bound = (n: number): number => Math.floor((n * SLOTS) / PRIMARIES);
+      return client.call('CLUSTER', 'ADDSLOTSRANGE', bound(i), bound(i + 1) - 1);
+    }),
+  );
+  await Promise.all(clients.map((client, i) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)));
+  for (const { clientPort, busPort } of nodes.slice(1)) {
+    await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', clientPort, busPort);
   }
+  const ids = await Promise.all(clients.map((client) => client.call('CLUSTER', 'MYID') as Promise<string>));
+  for (const [i, client] of clients.slice(PRIMARIES).entries()) {
+    await waitFor(() => client.call('CLUSTER', 'REPLICATE', ids[i] as string).catch(() => undefined), {
+      what: 'the replica knows its primary',
+    });
+  }
+  await allHealthy(clients);
+};
+
+/** What the first node says that is up. @throws Error when none is */
+const withAny = async <T>(urls: readonly string[], ask: (client: Redis) => Promise<T>): Promise<T> => {
+  for (const url of urls) {
+    const client = new Redis(url, { retryStrategy: null, commandTimeout: 500 });
+    client.on('error', () => {});
+    try {
+      return await ask(client);
+    } catch {
+      // The next one may be up.
+    } finally {
+      client.disconnect();
+    }
+  }
+  throw new Error('no node of the cluster answers');
+};
+
+const moveSlot = async (clients: readonly Redis[], key: string): Promise<void> => {
+  const nodes = await Promise.all(
+    clients.map(async (client) => ({
+      client,
+      id: (await client.call('CLUSTER', 'MYID')) as string,
+      isPrimary: (await client.info('replication')).includes('role:master'),
+      slots: (await client.call('CLUSTER', 'SLOTS')) as Range[],
+    })),
+  );
+  const slot = (await nodes[0]?.client.call('CLUSTER', 'KEYSLOT', key)) as number;
+  const holder = nodes[0]?.slots.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[2];
+  const source = nodes.find(({ id }) => id === holder) as (typeof nodes)[number];
+  const target = nodes.find((node) => node.isPrimary && node !== source) as (typeof nodes)[number];
+  await target.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.id);
+  await source.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id);
+  const { host = '', port = 0 } = target.client.options;
+  for (;;) {
+    const keys = (await source.client.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+    if (keys.length === 0) break;
+    await source.client.call('MIGRATE', host, port, '', 0, 5_000, 'KEYS', ...keys);
+  }
+  for (const { client } of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', target.id);
 };
 
 const allHealthy = async (clients: readonly Redis[]): Promise<void> => {

@@ -75,20 +75,11 @@ export const startManager = ({ broker, database, config, logger: parentLogger }:
       logger.debug({ err: error }, 'could not count the managers');
     }
   };
-  const makePartitions = async (): Promise<void> => {
-    try {
-      await whileBusy(
-        () => database.$executeRaw`SELECT taskflow_ensure_partitions(now() - interval '1 day', ${DAYS_AHEAD + 1}::int)`,
-      );
-    } catch (error) {
-      logger.warn({ err: error }, 'could not make partitions ahead; will try again');
-    }
-  };
   const timers = [
     setInterval(() => void share(), leaseMs / 3),
-    setInterval(() => void makePartitions(), PARTITION_INTERVAL_MS),
+    setInterval(() => void makePartitionsAhead(database, logger), PARTITION_INTERVAL_MS),
   ];
-  void makePartitions();
+  void makePartitionsAhead(database, logger);
   void share();
   for (const leader of leaders) leader.start();
   const scheduleRunner = startScheduleRunner({ broker, database, handover, config, logger });
@@ -105,6 +96,16 @@ export const startManager = ({ broker, database, config, logger: parentLogger }:
       await handover.close();
     },
   };
+};
+
+const makePartitionsAhead = async (database: Database, logger: Logger): Promise<void> => {
+  try {
+    await whileBusy(
+      () => database.$executeRaw`SELECT taskflow_ensure_partitions(now() - interval '1 day', ${DAYS_AHEAD + 1}::int)`,
+    );
+  } catch (error) {
+    logger.warn({ err: error }, 'could not make partitions ahead; will try again');
+  }
 };
 
 /** How many managers were seen during the last `windowMs`, this one included: one that died is not waited for longer than for its leases. */
