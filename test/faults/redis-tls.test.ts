@@ -5,7 +5,7 @@ import { freePort } from '../../src/local/free-port.ts';
 import { isBrokerOutage } from '../../src/outages.ts';
 import type { RedisServer } from '../../src/redis-settings.ts';
 import { type Certificates, makeCertificates, tlsEnv, tlsSettings } from '../support/certificates.ts';
-import { clusterEnv } from '../support/own-redis.ts';
+import { clusterEnv, ofBothLanes } from '../support/own-redis.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startSentinelRedis } from '../support/redis-sentinel.ts';
 import { type PrivateServer, startPrivateRedis } from '../support/setup.ts';
@@ -88,13 +88,6 @@ const worksWith = async (env: Readonly<Record<string, string>>): Promise<void> =
   expect(await system.settle()).toEqual([]);
   expect(await system.countByStatus()).toEqual({ COMPLETED: 200 });
 };
-
-const ofBothLanes = (settings: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(
-    ['HIGH', 'LOW'].flatMap((lane) =>
-      Object.entries(settings).map(([name, value]) => [`REDIS_${name}_${lane}`, value]),
-    ),
-  );
 
 describe('all processes work', { timeout: 90_000 }, () => {
   test('with it, told by a URL', () =>

@@ -40,7 +40,8 @@ export const startOwnRedis = async (settings: Record<string, string> = {}): Prom
   };
 };
 
-const ofBothLanes = (settings: Record<string, string>): Record<string, string> =>
+/** Settings of Redis by their names without prefix and lane, as "HOST", for both lanes. */
+export const ofBothLanes = (settings: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     ['HIGH', 'LOW'].flatMap((lane) =>
       Object.entries(settings).map(([name, value]) => [`REDIS_${name}_${lane}`, value]),
