@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import ImageFirst from './test/support/image-first.ts';
 
 /**
  * On which kinds of Redis the tests run, with commas between: "server", "cluster", and "failover", a cluster whose primaries
@@ -42,9 +43,10 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 15_000 } },
-    // Most files wait for databases and processes more than they compute.
-    maxWorkers: 2,
+    // One more than a small machine has cores: most files wait for databases and processes, and two used half of two cores.
+    maxWorkers: 3,
     pool: 'forks',
+    sequence: { sequencer: ImageFirst },
     projects: PROJECTS.filter(({ name }) => topologies.includes(name)).map((test) => ({ extends: true, test })),
   },
 });
