@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
 import type { Config } from '../config.ts';
 import { Prisma, PrismaClient } from './generated/client/client.ts';
+import { openPools, type PoolOptions, type Pools } from './pools.ts';
 
 export type Database = PrismaClient;
 /** A client, or an open transaction of it. */
@@ -10,15 +10,9 @@ export type DatabaseSession = Pick<PrismaClient, '$queryRaw' | '$executeRaw'>;
 export { sqlState } from '../sql-state.ts';
 export { Prisma };
 
-export interface DatabaseOptions {
-  url: string;
-  poolSize: number;
-  /** For connecting, and for one statement, in ms. */
-  timeoutMs: number;
+export interface DatabaseOptions extends PoolOptions {
   /** Whether statements are prepared. Default: true. */
   isPrepared?: boolean;
-  /** Whether the URL leads to a pooler: then PostgreSQL is not told how long a statement may take. Default: false. */
-  isPooled?: boolean;
 }
 
 const names = new Map<string, string>();
@@ -38,15 +32,8 @@ const statementName = ({ sql }: { sql: string }): string => {
   return name ?? UNNAMED;
 };
 
-/**
- * Our statements find their rows by indexes. The plan of a prepared one is kept, and one that was made while a table had a page
- * or two would scan it from its beginning also when it has grown, until PostgreSQL analyses it again: up to a minute.
- * Before PostgreSQL 18 a scan that cannot be avoided counts as so dear then that it would be compiled first.
- */
-const PLANNER = '-c enable_seqscan=off -c jit=off';
-
 interface Opened {
-  pool: pg.Pool;
+  pools: Pools;
   timeoutMs: number;
   nameOf: typeof statementName;
 }
@@ -60,7 +47,7 @@ const openedAs = (database: Database): Opened => {
 };
 
 /** The connections of a database that `openDatabase` opened. @throws Error for another one */
-export const poolOf = (database: Database): pg.Pool => openedAs(database).pool;
+export const poolsOf = (database: Database): Pools => openedAs(database).pools;
 
 /** How long one of its statements may take, in ms. @throws Error for a database that was not opened here */
 export const timeoutOf = (database: Database): number => openedAs(database).timeoutMs;
@@ -79,31 +66,19 @@ export const queryDirectly = async <Row extends object>(
   const found = opened.get(session);
   if (!found) return session.$queryRaw<Row[]>(statement);
   const { sql, text, values } = statement;
-  const { rows } = await found.pool.query<Row>({ name: found.nameOf({ sql }), text, values });
+  const { rows } = await found.pools.direct.query<Row>({ name: found.nameOf({ sql }), text, values });
   return rows;
 };
 
-/** Opens a pool; connections are made when they are first needed. The caller calls `$disconnect()`. */
+/** Connections are made when they are first needed. The caller calls `$disconnect()`. */
 export const openDatabase = (options: DatabaseOptions): Database => {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolSize,
-    connectionTimeoutMillis: options.timeoutMs,
-    // PgBouncer refuses connections that bring settings which it does not know.
-    ...(options.isPooled ? {} : { statement_timeout: options.timeoutMs, options: PLANNER }),
-    query_timeout: options.timeoutMs + 500,
-    keepAlive: true,
-  });
-  // The query that a broken connection was for says so. Where there is none, as between a connection's first moment and the first
-  // statement of a transaction, nobody else listens, and an error that nobody listens to ends the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  pool.on('error', () => {});
+  const pools = openPools(options);
   const nameOf = options.isPrepared === false ? () => UNNAMED : statementName;
-  const adapter = new PrismaPg(pool, { disposeExternalPool: true, statementNameGenerator: nameOf });
+  const adapter = new PrismaPg(pools.general, { disposeExternalPool: true, statementNameGenerator: nameOf });
   // By itself Prisma gives up after 2 s without a free connection, which a burst of transactions can take.
   const transactionOptions = { maxWait: options.timeoutMs, timeout: options.timeoutMs };
   const database = new PrismaClient({ adapter, transactionOptions });
-  opened.set(database, { pool, timeoutMs: options.timeoutMs, nameOf });
+  opened.set(database, { pools, timeoutMs: options.timeoutMs, nameOf });
   return database;
 };
 

@@ -9,17 +9,26 @@ export interface PoolFigures {
   readonly options: { readonly max?: number | undefined };
 }
 
-/** Shows how the pool of this process is used. */
-export const showPool = (registry: Registry, pool: PoolFigures): void => {
+/** Shows how the pools of this process are used, as one. */
+export const showPools = (registry: Registry, pools: Iterable<PoolFigures>): void => {
   const registers = [registry];
+  const different = [...new Set(pools)];
+  const sum = (figure: (pool: PoolFigures) => number): number =>
+    different.reduce((total, pool) => total + figure(pool), 0);
   new Gauge({
     name: 'taskflow_database_pool_connections',
     help: 'Open connections to PostgreSQL, by what they do: "used" or "idle".',
     labelNames: ['state'],
     registers,
     collect() {
-      this.set({ state: 'used' }, pool.totalCount - pool.idleCount);
-      this.set({ state: 'idle' }, pool.idleCount);
+      this.set(
+        { state: 'used' },
+        sum(({ totalCount, idleCount }) => totalCount - idleCount),
+      );
+      this.set(
+        { state: 'idle' },
+        sum(({ idleCount }) => idleCount),
+      );
     },
   });
   new Gauge({
@@ -27,14 +36,14 @@ export const showPool = (registry: Registry, pool: PoolFigures): void => {
     help: 'Statements that wait for a free connection.',
     registers,
     collect() {
-      this.set(pool.waitingCount);
+      this.set(sum(({ waitingCount }) => waitingCount));
     },
   });
   new Gauge({
     name: 'taskflow_database_pool_max_connections',
-    help: 'The most that the pool may open (DATABASE_POOL_SIZE).',
+    help: 'The most that may be open (DATABASE_POOL_SIZE).',
     registers,
-  }).set(pool.options.max ?? 0);
+  }).set(sum(({ options }) => options.max ?? 0));
 };
 
 /** A lane's connections, as ioredis has them: one, or in a cluster one a shard. */

@@ -1,9 +1,9 @@
-import { poolOf } from '../database/client.ts';
+import { poolsOf } from '../database/client.ts';
 import { GraphQLMetrics } from '../metrics/graphql-metrics.ts';
 import { boundedQueues } from '../metrics/labels.ts';
 import { showRealtime } from '../metrics/realtime-metrics.ts';
 import type { Registry } from '../metrics/registry.ts';
-import { showLanes, showPool } from '../metrics/server-metrics.ts';
+import { showLanes, showPools } from '../metrics/server-metrics.ts';
 import { measureSubmissions } from '../metrics/submission-metrics.ts';
 import { countTransitions } from '../metrics/transition-metrics.ts';
 import type { RunningServices } from './services.ts';
@@ -18,7 +18,7 @@ export interface MeasuredApi {
 export const measureApi = (registry: Registry, { router, database, broker }: RunningServices): MeasuredApi => {
   countTransitions(registry, boundedQueues());
   measureSubmissions(registry);
-  showPool(registry, poolOf(database));
+  showPools(registry, Object.values(poolsOf(database)));
   showLanes(registry, broker.lanes);
   return {
     graphql: new GraphQLMetrics(registry),

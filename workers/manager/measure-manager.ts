@@ -1,9 +1,9 @@
-import { poolOf } from '../../src/database/client.ts';
+import { poolsOf } from '../../src/database/client.ts';
 import { boundedQueues } from '../../src/metrics/labels.ts';
 import { showLeadership, showShards } from '../../src/metrics/manager-metrics.ts';
 import { measureRecorders } from '../../src/metrics/recorder-metrics.ts';
 import type { Registry } from '../../src/metrics/registry.ts';
-import { showLanes, showPool } from '../../src/metrics/server-metrics.ts';
+import { showLanes, showPools } from '../../src/metrics/server-metrics.ts';
 import { measureSubmissions } from '../../src/metrics/submission-metrics.ts';
 import { countTransitions } from '../../src/metrics/transition-metrics.ts';
 import { type FigureSources, readFigures } from './queue-figures.ts';
@@ -17,6 +17,6 @@ export const measureManager = (registry: Registry, sources: FigureSources): void
   measureSubmissions(registry);
   showShards(registry, queues, () => readFigures(sources), logger);
   showLeadership(registry, leads);
-  showPool(registry, poolOf(database));
+  showPools(registry, Object.values(poolsOf(database)));
   showLanes(registry, broker.lanes);
 };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { poolOf } from '../../../src/database/client.ts';
+import { poolsOf } from '../../../src/database/client.ts';
 import type { Task } from '../../../src/tasks/task-store.ts';
 import { recordAll, recordingOf, type Term } from '../../../workers/manager/record-store.ts';
 import type { Factory } from '../../support/factory.ts';
@@ -25,7 +25,7 @@ const submit = (count: number) => factory.submit(Array.from({ length: count }, (
 /** The plan that is kept for the recorder's statement, if it is made now: it is made without looking at what is recorded. */
 const keptPlan = async (): Promise<string> => {
   const { text } = recordingOf(term, completion((await submit(1))[0] as Task));
-  const { rows } = await poolOf(app.database).query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${text}`);
+  const { rows } = await poolsOf(app.database).direct.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${text}`);
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 };
 
