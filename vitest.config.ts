@@ -43,8 +43,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 15_000 } },
-    // One more than a small machine has cores: most files wait for databases and processes, and two used half of two cores.
-    maxWorkers: 3,
+    // The cores of a small machine: three at a time took as long, and let single tests of pages and streams wait too long.
+    maxWorkers: 2,
     pool: 'forks',
     sequence: { sequencer: ImageFirst },
     projects: PROJECTS.filter(({ name }) => topologies.includes(name)).map((test) => ({ extends: true, test })),

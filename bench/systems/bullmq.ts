@@ -18,7 +18,10 @@ const open = async ({ redisPort }: Servers, keepsEnded: boolean): Promise<System
   const ends = new Ends();
   /** Not `job.waitUntilFinished`: it fails where the job has ended, and is removed, before it looks. */
   const follow = async (): Promise<QueueEvents> => {
-    const opened = new QueueEvents(QUEUE, { connection }).on('completed', ({ jobId }) => ends.note(jobId));
+    // From the stream's beginning: by itself it follows from its first read on, which may come after the first job's end.
+    const opened = new QueueEvents(QUEUE, { connection, lastEventId: '0-0' }).on('completed', ({ jobId }) =>
+      ends.note(jobId),
+    );
     await opened.waitUntilReady();
     return opened;
   };

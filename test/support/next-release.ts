@@ -45,7 +45,7 @@ export const makeNextRelease = async (): Promise<string> => {
   const functions = join(folder, 'src/broker/functions');
   writeFileSync(join(functions, 'next.lua'), `redis.register_function('tf1_next', function() return 'next' end)\n`);
   const shared = readFileSync(join(functions, 'shared.lua'), 'utf8');
-  const more = shared.replace(`table.concat(batch.lines, '\\n'))`, `table.concat(batch.lines, '\\n'), 'next', '1')`);
+  const more = shared.replace(`table.concat(batch.fields, '\\t'))`, `table.concat(batch.fields, '\\t'), 'next', '1')`);
   if (more === shared) throw new Error('shared.lua appends events in another way by now');
   writeFileSync(join(functions, 'shared.lua'), more);
   return join(folder, 'src/cli.ts');
