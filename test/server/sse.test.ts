@@ -1,4 +1,4 @@
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { QueueWatcher } from '../../src/queues/watch-queues.ts';
 import { startApi } from '../../src/server/api.ts';
@@ -64,18 +64,27 @@ describe('Server-Sent Events', () => {
     await using narrow = await setupApi({ settings: { SUBSCRIBER_BUFFER: '100' } });
     const other = await startApi(narrow.config, silent);
     const reader = await narrow.user();
-    const query = encodeURIComponent('subscription { taskChanges { cursor task { payload } } }');
-    const request = get(`${other.url}/graphql?query=${query}`, {
-      headers: { accept: 'text/event-stream', ...reader.headers },
-    });
-    const response = await new Promise<import('node:http').IncomingMessage>((resolve) =>
-      request.once('response', resolve),
-    );
+    const open = (query: string) =>
+      new Promise<IncomingMessage>((resolve) =>
+        get(
+          `${other.url}/graphql?query=${encodeURIComponent(query)}`,
+          { headers: { accept: 'text/event-stream', ...reader.headers } },
+          resolve,
+        ),
+      );
+    const response = await open('subscription { taskChanges { cursor task { payload } } }');
     response.pause();
+    const reading = await open('subscription { taskChanges { cursor } }');
     // 20 MB of payloads: far more than sockets hold, so that the server has to wait.
     for (let batch = 0; batch < 4; batch++) {
       const inputs = Array.from({ length: 50 }, () => ({ type: 'x', payload: 'x'.repeat(100_000) }));
       await reader.call('mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }', { inputs });
+    }
+    // What one subscriber of a node has, all of them were handed: only then is it too late to read.
+    let seen = '';
+    for await (const chunk of reading.setEncoding('utf8')) {
+      seen += chunk;
+      if (dataOf(seen).length === 200) break;
     }
     let text = '';
     for await (const chunk of response.setEncoding('utf8')) text += chunk;
