@@ -29,7 +29,7 @@ interface FinalState {
 }
 
 /** Several transitions of one task become one UPDATE. */
-export const finalStates = (transitions: readonly StreamedTransition[]): FinalState[] => {
+const finalStates = (transitions: readonly StreamedTransition[]): FinalState[] => {
   const states = new Map<string, FinalState>();
   for (const transition of transitions) {
     let state = states.get(transition.taskId);
