@@ -43,7 +43,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 15_000 } },
-    // The cores of a small machine: three at a time took as long, and let single tests of pages and streams wait too long.
+    // The cores of a small machine: three at a time were a sixth faster, and single tests of pages then waited too long.
     maxWorkers: 2,
     pool: 'forks',
     sequence: { sequencer: ImageFirst },

@@ -54,7 +54,7 @@ export const timeoutOf = (database: Database): number => openedAs(database).time
 
 /**
  * Runs one of the statements that move tasks, with thousands of values. Outside of a transaction it goes straight to the driver:
- * Prisma would write all parameters as JSON and read them again, which took a tenth of a bulk submission's CPU.
+ * Prisma would write all parameters as JSON and read them again, which took more of this process' CPU than all the rest of sending them.
  *
  * @returns rows with `bigint`s as Prisma gives them, or as texts
  * @throws what the driver throws, or Prisma in a transaction: `sqlState` and `isDatabaseOutage` know both

@@ -1,7 +1,5 @@
 import { Prisma, sqlState } from './client.ts';
 
-export { isDatabaseOutage } from '../outages.ts';
-
 /** Did a statement break a unique constraint? */
 export const isUniqueViolation = (error: unknown): boolean =>
   sqlState(error) === '23505' || (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002');

@@ -8,11 +8,13 @@ export interface PoolOptions {
   timeoutMs: number;
   /** Whether the URL leads to a pooler: then PostgreSQL is not told how long a statement may take. Default: false. */
   isPooled?: boolean;
+  /** Whether statements that move tasks run on it. Default: true. */
+  movesTasks?: boolean;
 }
 
 export interface Pools {
   general: pg.Pool;
-  /** For the statements that move tasks; the general one where there are too few connections for two. */
+  /** For the statements that move tasks; the general one where that gains nothing, or there are too few connections for two. */
   direct: pg.Pool;
 }
 
@@ -51,11 +53,12 @@ const openPool = ({ url, timeoutMs, isPooled }: PoolOptions, max: number, option
 
 /** Opens the pools of a process; connections are made when they are first needed. Ending the general one ends both. */
 export const openPools = (options: PoolOptions): Pools => {
-  if (options.isPooled || options.poolSize < ENOUGH_FOR_TWO) {
-    const only = openPool(options, options.poolSize, PLANNER);
+  const { isPooled, movesTasks = true, poolSize } = options;
+  if (isPooled || !movesTasks || poolSize < ENOUGH_FOR_TWO) {
+    const only = openPool(options, poolSize, PLANNER);
     return { general: only, direct: only };
   }
-  const general = openPool(options, options.poolSize - DIRECT_CONNECTIONS, PLANNER);
+  const general = openPool(options, poolSize - DIRECT_CONNECTIONS, PLANNER);
   const direct = openPool(options, DIRECT_CONNECTIONS, KEPT_PLANS);
   const end = general.end.bind(general);
   general.end = async () => {

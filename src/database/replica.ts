@@ -1,8 +1,8 @@
 import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
+import { isDatabaseOutage } from '../outages.ts';
 import { sleep } from '../sleep.ts';
 import { type Database, openDatabase, sqlState } from './client.ts';
-import { isDatabaseOutage } from './outage.ts';
 
 /** Reads lists, which may be a little old. */
 export interface ListReader {
@@ -109,6 +109,7 @@ export const openListReader = (primary: Database, config: Config, logger: Logger
     timeoutMs: config.DATABASE_TIMEOUT_MS,
     isPrepared: config.DATABASE_PREPARED_STATEMENTS,
     isPooled: config.DATABASE_DIRECT_URL !== '',
+    movesTasks: false,
   });
   return new Replica(primary, replica, config.DATABASE_REPLICA_MAX_LAG_MS, logger);
 };

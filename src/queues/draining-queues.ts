@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
+import { isDatabaseOutage } from '../outages.ts';
 import { findDrainingQueues } from './queue-store.ts';
 
 /** How old what is known may be, in ms: so late a submitter learns of a queue that drains, at most, and of one that does no more. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
 import { TaskFlowError } from '../errors.ts';
+import { isDatabaseOutage } from '../outages.ts';
 import { type NewTask, refuseDraining, type TaskRules } from '../tasks/new-task.ts';
 import type { TaskWriter } from '../tasks/task-writer.ts';
 import { type Plan, type PlannedSchedule, planRuns } from './plan-runs.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database, DatabaseSession } from '../database/client.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
+import { isDatabaseOutage } from '../outages.ts';
 import {
   claimEndedParents,
   deleteEndedParents,

@@ -3,9 +3,9 @@ import type { BrokerStaleError } from '../broker/define-function.ts';
 import { endedParentsChannel } from '../broker/keys.ts';
 import type { Broker, Shard } from '../broker/lanes.ts';
 import type { Database, DatabaseSession } from '../database/client.ts';
-import { isDatabaseOutage } from '../database/outage.ts';
 import { tasksWritten, transitionsWritten } from '../diagnostics.ts';
 import { newId } from '../ids.ts';
+import { isDatabaseOutage } from '../outages.ts';
 import type { Change } from '../realtime/change.ts';
 import {
   announceTasks,

@@ -9,7 +9,7 @@
 -- A task that was told to stop already is not told again.
 local function cancel_waiting(batch, id, reason)
   local tag = batch.tag
-  local head = parse_head((split_body(redis.call('GET', tag .. ':task:' .. id))))
+  local head = parse_head(head_text_of(redis.call('GET', tag .. ':task:' .. id)))
   if redis.call('ZREM', tag .. ':scheduled', id) == 1 then
     return end_waiting(batch, id, head, 'SCHEDULED', reason)
   end

@@ -13,7 +13,7 @@ redis.register_function('tf1_promote', function(keys, args)
     redis.call('ZREM', tag .. ':scheduled', id)
     local body = redis.call('GET', tag .. ':task:' .. id)
     if body then
-      local head_text = split_body(body)
+      local head_text = head_text_of(body)
       local head = parse_head(head_text)
       local run = read_run(tag, id) or { seq = 1, attempt = 0, token = '', worker = '', head = head_text }
       run.seq = run.seq + 1

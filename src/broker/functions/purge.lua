@@ -17,7 +17,7 @@ local function purge_line(batch, args)
     if body and id > before then
       redis.call('LPUSH', key, id)
     elseif body then
-      end_waiting(batch, id, parse_head((split_body(body))), 'QUEUED', args[3])
+      end_waiting(batch, id, parse_head(head_text_of(body)), 'QUEUED', args[3])
       ended = ended + 1
     end
   end
@@ -32,7 +32,7 @@ local function purge_scheduled(batch, args)
     local id = page[2][i]
     -- The beginning is enough, whatever the size of its payload.
     local start = redis.call('GETRANGE', tag .. ':task:' .. id, 0, MAX_HEAD)
-    local head = string.find(start, '\n', 1, true) and parse_head((split_body(start)))
+    local head = string.find(start, '\n', 1, true) and parse_head(head_text_of(start))
     if head and head.queue == args[5] and id <= before and redis.call('ZREM', tag .. ':scheduled', id) == 1 then
       end_waiting(batch, id, head, 'SCHEDULED', args[3])
       ended = ended + 1

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { StreamedLogLine, StreamedProgress } from '../../../src/broker/event-stream.ts';
 import { realtimeChannel } from '../../../src/broker/keys.ts';
 import type { Shard } from '../../../src/broker/lanes.ts';
+import { poolsOf } from '../../../src/database/client.ts';
 import { decodeLine } from '../../../src/realtime/change.ts';
 import { channelOfOwner } from '../../../src/realtime/publish.ts';
 import { SideRecorder } from '../../../workers/manager/side-recorder.ts';
@@ -103,6 +104,9 @@ test('progress that could not be written is written when PostgreSQL is back', as
   const progress = [{ taskId: task.id, ownerId: task.ownerId, attempt: 1, percent: 40, detail: '' }];
   await recorder.record([{ id: '1-0', transitions: [], progress, logs: [] }]);
   await postgres.kill();
+  // Its backends may outlive it for a moment, and do what they are asked.
+  const isAway = () => Object.values(poolsOf(app.database)).every(({ totalCount }) => totalCount === 0);
+  await waitFor(isAway, { what: 'all connections have ended' });
   await expect(recorder.flush()).rejects.toThrow();
   expect(recorder.isDue).toBe(true);
   await postgres.start();

@@ -5,28 +5,27 @@ import type { Shard } from '../../../src/broker/lanes.ts';
 import { type NewTask, toNewTask } from '../../../src/tasks/new-task.ts';
 import { retryTask } from '../../../src/tasks/retry-tasks.ts';
 import { submitTasks } from '../../../src/tasks/submit-tasks.ts';
-import { Factory, taskInput } from '../../support/factory.ts';
+import { type Factory, taskInput } from '../../support/factory.ts';
+import { type FactoryApp, setupFactory } from '../../support/factory-app.ts';
 import { findContradictions } from '../../support/invariants.ts';
 import { beginTestTerm, type TestTerm } from '../../support/leading.ts';
-import { setup, type TestApp, waitFor } from '../../support/setup.ts';
+import { waitFor } from '../../support/setup.ts';
 import { openEpoch } from '../../support/shard-setup.ts';
 
-let app: TestApp;
+let app: FactoryApp;
 let factory: Factory;
 let shard: Shard;
 let ownerId: string;
 let t: TestTerm;
 
 beforeEach(async () => {
-  app = await setup();
-  factory = new Factory(app);
-  await factory.openShards();
+  app = await setupFactory();
+  factory = app.factory;
   [shard] = app.broker.low.shards as [Shard];
   ownerId = await factory.owner();
 });
 afterEach(async () => {
   await t[Symbol.asyncDispose]();
-  await factory.close();
   await app.close();
 });
 
